@@ -1,0 +1,1 @@
+"""From camera brackets to aligned scenes and candidate images."""
