@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class FrameFacts:
-    """Facts of one camera file; the only thing that grouping looks at. `None` means: the file does not say."""
+    """Facts of one camera file, all that grouping looks at. `None`: the file does not say."""
 
     path: str  # absolute, POSIX
     sha256: str
@@ -16,7 +16,9 @@ class FrameFacts:
     width: int  # upright, after `orientation`
     height: int
     orientation: int = 1  # EXIF 1..8
-    body: str = "unknown"  # digest of the serial number where there is one, else the model, else "unknown:<kind>"
+    body: str = (
+        "unknown"  # digest of the serial number where there is one, else the model, else "unknown:<kind>"
+    )
     lens: str | None = None
     focal_length: float | None = None  # mm
     seconds: float | None = None  # nominal exposure time as written

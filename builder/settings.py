@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the message names the place, the key and the known keys."""
+
+
+def _limited(default: Any, minimum: float, maximum: float) -> Any:
+    return field(default=default, metadata={"range": (minimum, maximum)})
+
+
+def _chosen(default: str, *choices: str) -> Any:
+    return field(default=default, metadata={"choices": choices})
 
 
 @dataclass(frozen=True)
 class ScanSettings:
     """How camera files become sequences (stages/scan.py, grouping.py)."""
 
-    max_megapixels: float = 250.0
-    max_file_mb: float = 1024.0
-    prefer: str = "raw"  # of a RAW+JPEG pair: "raw" or "jpeg"
-    min_frames: int = 3
-    min_span_ev: float = 1.0
+    max_megapixels: float = _limited(250.0, 0.001, 10_000)
+    max_file_mb: float = _limited(1024.0, 0.001, 100_000)
+    prefer: str = _chosen("raw", "raw", "jpeg")  # which of a RAW+JPEG pair is the frame
+    min_frames: int = _limited(3, 2, 100)
+    min_span_ev: float = _limited(1.0, 0.0, 20.0)
 
 
 @dataclass(frozen=True)
@@ -21,12 +40,39 @@ class AlignSettings:
     """How frames are brought into register (alignment.py)."""
 
     enabled: bool = True  # False: identity, still measured
-    proxy_side: int = 1500
-    identity_px: float = 0.25  # all frames within this: nothing is resampled
-    min_crop_share: float = 0.80
-    ghost_ev: float = 0.35
-    static_below: float = 0.01
-    dynamic_above: float = 0.05
+    scale: float = _limited(1.0, 0.01, 1.0)  # build from reduced frames, for a quick trial
+    proxy_side: int = _limited(1500, 200, 10_000)
+    identity_px: float = _limited(0.25, 0.0, 10.0)  # all frames within this: nothing is resampled
+    min_crop_share: float = _limited(0.80, 0.1, 1.0)
+    ghost_ev: float = _limited(0.35, 0.05, 5.0)
+    static_below: float = _limited(0.01, 0.0, 1.0)
+    dynamic_above: float = _limited(0.05, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class FuseSettings:
+    """Which algorithms make candidates; an empty list means all of `fusion_algos.ALGORITHMS`."""
+
+    algorithms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PreviewSettings:
+    """What a rater's browser gets (stages/preview.py)."""
+
+    small_side: int = _limited(480, 64, 4096)
+    large_side: int = _limited(2048, 64, 8192)
+    tile_size: int = _limited(510, 64, 4096)
+    quality: int = _limited(95, 50, 100)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Where and within which limits the work runs (executor.py)."""
+
+    executor: str = "local"
+    timeout_seconds: float = _limited(600.0, 0.1, 86_400)  # per algorithm
+    memory_gb: float | None = None  # cap of one worker; None: derived from the machine
 
 
 @dataclass(frozen=True)
@@ -35,3 +81,102 @@ class Settings:
 
     scan: ScanSettings = field(default_factory=ScanSettings)
     align: AlignSettings = field(default_factory=AlignSettings)
+    fuse: FuseSettings = field(default_factory=FuseSettings)
+    preview: PreviewSettings = field(default_factory=PreviewSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+    algorithms: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # [algorithms.<name>]: parameters
+
+    def replaced(self, table: str, **values: Any) -> Settings:
+        """The same settings with some values of one table changed; None values change nothing."""
+        given = {key: value for key, value in values.items() if value is not None}
+        return dataclasses.replace(self, **{table: dataclasses.replace(getattr(self, table), **given)})
+
+
+TABLES = ("scan", "align", "fuse", "preview", "run")
+
+
+def load_settings(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Defaults, then the file, then `FOUNDRY_<TABLE>_<KEY>` variables; raises SettingsError."""
+    document = _read_toml(path) if path is not None else {}
+    where = str(path)
+    _require_known(document, (*TABLES, "algorithms"), where)
+    for table in document:
+        if not isinstance(document[table], dict):
+            raise SettingsError(f"{where}: [{table}] must be a table, found {document[table]!r}")
+    settings = Settings(algorithms=_algorithm_parameters(document.get("algorithms", {}), where))
+    for table in TABLES:
+        default = getattr(settings, table)
+        known = [key.name for key in dataclasses.fields(default)]
+        _require_known(document.get(table, {}), known, f"{where}: [{table}]")
+        values = {
+            key: _checked(default, key, value, f"{where}: [{table}] {key}")
+            for key, value in document.get(table, {}).items()
+        }
+        values |= _from_environment(default, table, environment)
+        settings = settings.replaced(table, **values)
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: the settings file cannot be read ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not valid TOML ({error}); see the README for an example") from error
+
+
+def _require_known(found: Mapping[str, Any], known: tuple[str, ...] | list[str], where: str) -> None:
+    for key in found:
+        if key not in known:
+            raise SettingsError(f"{where}: unknown key {key!r}; known keys: {', '.join(known)}")
+
+
+def _algorithm_parameters(tables: Mapping[str, Any], where: str) -> dict[str, dict[str, Any]]:
+    for name, parameters in tables.items():
+        if not isinstance(parameters, dict):
+            raise SettingsError(f"{where}: [algorithms.{name}] must be a table of parameters")
+    return {name: dict(parameters) for name, parameters in tables.items()}
+
+
+def _from_environment(default: Any, table: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for key in dataclasses.fields(default):
+        variable = f"FOUNDRY_{table}_{key.name}".upper()
+        if variable in environment:
+            values[key.name] = _checked(default, key.name, _parse(environment[variable]), variable)
+    return values
+
+
+def _parse(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # a bare word
+
+
+def _checked(default: Any, key: str, value: Any, where: str) -> Any:
+    kind = get_type_hints(type(default))[key]
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    if str(kind).startswith("tuple"):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise SettingsError(f"{where}: expected a list of texts, found {value!r}")
+        return tuple(value)
+    if float in kinds and type(value) is int:
+        value = float(value)
+    if type(value) not in kinds:
+        names = " or ".join(one.__name__ for one in kinds)
+        raise SettingsError(f"{where}: expected {names}, found {value!r}")
+    return _within(type(default), key, value, where)
+
+
+def _within(table: type, key: str, value: Any, where: str) -> Any:
+    metadata = table.__dataclass_fields__[key].metadata  # type: ignore[attr-defined]
+    if "range" in metadata and not metadata["range"][0] <= value <= metadata["range"][1]:
+        low, high = metadata["range"]
+        raise SettingsError(f"{where}: expected a value from {low} to {high}, found {value!r}")
+    if "choices" in metadata and value not in metadata["choices"]:
+        raise SettingsError(f"{where}: expected one of {', '.join(metadata['choices'])}, found {value!r}")
+    return value

@@ -1,0 +1,162 @@
+"""The parent of a build: which scenes have work left, who does it, and the rows that follow from it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.catalog import Catalog
+from builder.executor import ExecutorSpec
+from builder.ledger import Failure, Ledger
+from builder.pipeline import SceneSummary, SceneTask, build_scene
+from builder.plan import ScenePlan, plan_scene
+from builder.record import record_scene
+from builder.resources import memory_per_worker, worker_count
+from builder.scene_record import SceneRecord, SceneRecordError, read_scene, scene_names
+from builder.settings import Settings
+from builder.store import Store
+from builder.tasks import run_tasks
+
+Outcome = SceneSummary | Failure
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `index` (from 1) of `count`: the scenes whose name's SHA-256 leaves `index - 1`."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read `2/8`; ValueError for anything else."""
+        index, slash, count = text.partition("/")
+        if slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+            return cls(int(index), int(count))
+        raise ValueError(f"shard {text!r} is not i/n with 1 <= i <= n, e.g. 2/8")
+
+    def takes(self, scene: str) -> bool:
+        """Whether this shard works on the scene."""
+        return int(hashlib.sha256(scene.encode()).hexdigest(), 16) % self.count == self.index - 1
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which scenes a command is about; the default is all of them."""
+
+    only: tuple[str, ...] = ()
+    limit: int | None = None
+    shard: Shard = Shard(1, 1)
+
+    @classmethod
+    def parse(cls, only: tuple[str, ...], limit: int | None, shard: str | None) -> Selection:
+        """From options as typed; ValueError on a bad shard."""
+        return cls(only, limit, Shard.parse(shard) if shard else Shard(1, 1))
+
+    def names(self, data: Path) -> list[str]:
+        """The chosen scenes by name; ValueError if `only` names one that is not there."""
+        known = list(scene_names(data))
+        for name in self.only:
+            if name not in known:
+                raise ValueError(f"no scene {name!r} in {data / 'originals'}; there are: {', '.join(known)}")
+        chosen = [name for name in known if not self.only or name in self.only]
+        return [name for name in chosen if self.shard.takes(name)][: self.limit]
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What one build did."""
+
+    scenes: int
+    up_to_date: int
+    outcomes: tuple[Outcome, ...]
+    broken: tuple[tuple[str, str], ...]  # scene, why its scene.json cannot be used
+
+
+class SceneIndex:
+    """The plans of the chosen scenes, read once; scenes whose record is broken are kept apart."""
+
+    def __init__(self, data: Path, settings: Settings, selection: Selection) -> None:
+        self.plans: dict[str, ScenePlan] = {}
+        self.broken: dict[str, str] = {}
+        for name in selection.names(data):
+            try:
+                self.plans[name] = plan_scene(read_scene(data, name), settings)
+            except SceneRecordError as error:
+                self.broken[name] = str(error)
+
+
+def build(
+    data: Path,
+    settings: Settings,
+    selection: Selection,
+    catalog: Catalog | None,
+    on_scene: Callable[[str, Outcome | None], None],
+) -> BuildReport:
+    """Make what is missing of the chosen scenes; `on_scene(name, None)` for those that are done already.
+
+    Without a catalog (shards) only the store is written, and a later build or `status` records the rows.
+    """
+    store, ledger = Store(data), Ledger(data / "ledger")
+    for name in selection.only:
+        ledger.clear(name)  # asked for by name: another chance for what was quarantined
+    index = SceneIndex(data, settings, selection)
+    finished, unfinished = [], []
+    for plan in index.plans.values():
+        (finished if plan.is_finished(store) else unfinished).append(plan)
+    outcomes: list[Outcome] = []
+
+    def record(plans: Iterable[ScenePlan]) -> None:
+        if catalog is not None:
+            with catalog.writing() as session:
+                for plan in plans:
+                    record_scene(session, store, plan, ledger)
+
+    def settle(task: SceneTask, outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        record([index.plans[task.scene]])
+        on_scene(task.scene, outcome)
+
+    record(index.plans.values())
+    for plan in finished:
+        on_scene(plan.scene.name, None)
+    _run(data, settings, [plan.scene for plan in unfinished], ledger, settle)
+    return BuildReport(
+        len(index.plans) + len(index.broken), len(finished), tuple(outcomes), tuple(index.broken.items())
+    )
+
+
+def _run(
+    data: Path,
+    settings: Settings,
+    scenes: list[SceneRecord],
+    ledger: Ledger,
+    settle: Callable[[SceneTask, Outcome], None],
+) -> None:
+    if not scenes:
+        return
+    typical = sorted(scenes, key=_weight)[len(scenes) // 2]
+    spec = ExecutorSpec.parse(settings.run.executor).fitted(len(typical.exposures), typical.megapixels)
+    workers = spec.workers or 1
+    cap = int(settings.run.memory_gb * 1e9) if settings.run.memory_gb else memory_per_worker(workers)
+
+    def tasks() -> Iterator[SceneTask]:
+        for scene in scenes:
+            yield SceneTask(str(data), scene.name, settings, len(scene.exposures), scene.megapixels)
+
+    run_tasks(
+        build_scene,
+        tasks(),
+        spec=spec,
+        ledger=ledger,
+        name=lambda task: task.scene,
+        on_result=settle,
+        memory_bytes=cap,
+        oversize=lambda task: worker_count(task.frames, task.megapixels, cores=workers) < workers,
+    )
+
+
+def _weight(scene: SceneRecord) -> float:
+    return len(scene.exposures) * scene.megapixels

@@ -1,0 +1,234 @@
+"""The catalog: scenes, exposures, candidates and references as tables (SQLAlchemy 2; SQLite or PostgreSQL).
+
+Everything but `Reference` can be rebuilt from the files of the store (record.py). Paths are POSIX and relative to
+the data folder. The study adds its own tables to `Base`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Engine,
+    ForeignKey,
+    String,
+    create_engine,
+    event,
+    inspect,
+    select,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+SCHEMA_VERSION = 1
+SCENE_STATES = ("ingested", "aligned", "ready", "partial", "failed", "quarantined", "rejected")
+CANDIDATE_STATES = ("done", "failed", "quarantined", "superseded")
+VERDICTS = ("accept", "accept-equivalent", "reject", "ambiguous", "void")
+
+
+class CatalogError(RuntimeError):
+    """The catalog cannot be opened or is not of this version; the message says what to do."""
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    names = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({names})", name=f"{column}_known")
+
+
+class Base(DeclarativeBase):
+    """All tables; JSON stands for plain lists and mappings."""
+
+    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, list[Any]: JSON}  # noqa: RUF012 - SQLAlchemy's way
+
+
+class CatalogVersion(Base):
+    """One row: the version of the tables, so that older code refuses a newer catalog."""
+
+    __tablename__ = "catalog_version"
+    version: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Scene(Base):
+    """One bracket of one view."""
+
+    __tablename__ = "scene"
+    __table_args__ = (_one_of("status", SCENE_STATES),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    group_name: Mapped[str] = mapped_column(String(200), index=True)  # scenes of one place: never split apart
+    status: Mapped[str] = mapped_column(String(20), index=True)
+    reason: Mapped[str] = mapped_column(default="")
+    width: Mapped[int | None]  # after the common crop
+    height: Mapped[int | None]
+    crop: Mapped[list[Any] | None]  # x, y, width, height in the upright reference frame
+    reference_position: Mapped[int | None]
+    ghost_score: Mapped[float | None]  # share of blocks that moved
+    flags: Mapped[list[str]] = mapped_column(default=list)
+    exposures: Mapped[list[Exposure]] = relationship(
+        back_populates="scene", order_by="Exposure.position", cascade="all, delete-orphan"
+    )
+    candidates: Mapped[list[Candidate]] = relationship(back_populates="scene", order_by="Candidate.id")
+
+
+class Exposure(Base):
+    """One frame of a scene; position 0 is the darkest."""
+
+    __tablename__ = "exposure"
+    scene_id: Mapped[int] = mapped_column(ForeignKey("scene.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    original_path: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    companion_path: Mapped[str | None]
+    seconds: Mapped[float | None]
+    f_number: Mapped[float | None]
+    iso: Mapped[float | None]
+    relative_ev: Mapped[float | None]
+    captured_at: Mapped[datetime | None]
+    aligned_path: Mapped[str | None]  # the original itself where nothing had to be changed
+    linear_path: Mapped[str | None]  # RAW only: uint16 .npy, 65535 = white
+    preview_path: Mapped[str | None]  # folder with w480.jpg, w2048.jpg and tiles
+    transform: Mapped[dict[str, Any] | None]
+    scene: Mapped[Scene] = relationship(back_populates="exposures")
+
+
+class Candidate(Base):
+    """One result of one algorithm (or of another program, imported) for one scene."""
+
+    __tablename__ = "candidate"
+    __table_args__ = (_one_of("status", CANDIDATE_STATES),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scene_id: Mapped[int] = mapped_column(ForeignKey("scene.id", ondelete="RESTRICT"), index=True)
+    algorithm: Mapped[str] = mapped_column(String(100), index=True)
+    revision: Mapped[int]
+    parameters: Mapped[dict[str, Any]]
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    path: Mapped[str | None]
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(20))
+    error: Mapped[str | None]
+    quality: Mapped[float | None]  # MEF-SSIM: a companion figure; it never picks a reference
+    preview_path: Mapped[str | None]
+    imported: Mapped[bool] = mapped_column(default=False)
+    scene: Mapped[Scene] = relationship(back_populates="candidates")
+
+
+class Reference(Base):
+    """The study's verdict on one scene: written by study_app, read by the export."""
+
+    __tablename__ = "reference"
+    __table_args__ = (_one_of("verdict", VERDICTS),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scene_id: Mapped[int] = mapped_column(ForeignKey("scene.id", ondelete="RESTRICT"), index=True)
+    candidate_id: Mapped[int | None] = mapped_column(ForeignKey("candidate.id", ondelete="RESTRICT"))
+    verdict: Mapped[str] = mapped_column(String(20))
+    co_best: Mapped[list[Any]] = mapped_column(default=list)
+    raters: Mapped[int]
+    votes_by_candidate: Mapped[dict[str, Any]]
+    p_best: Mapped[float | None]
+    acceptable_share: Mapped[float | None]
+    rule_version: Mapped[str] = mapped_column(String(80))
+    votes_digest: Mapped[str] = mapped_column(String(64))
+    decided_at: Mapped[datetime]
+    current: Mapped[bool] = mapped_column(default=True, index=True)
+
+
+class Catalog:
+    """An open catalog; every piece of work is one `reading` or one `writing` transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one consistent state."""
+        with Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that holds the write lock from its first statement and commits at the end."""
+        with Session(self.engine.execution_options(writing=True)) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.engine.dispose()
+
+
+def catalog_url(data: Path) -> str:
+    """`DATABASE_URL` if set, else the SQLite file in the data folder."""
+    return os.environ.get("DATABASE_URL") or f"sqlite:///{data / 'catalog.sqlite'}"
+
+
+def open_catalog(url: str) -> Catalog:
+    """Open the catalog, making its tables where they are missing.
+
+    Raises CatalogError if the address is malformed, the database does not answer or is of a newer version.
+    """
+    try:
+        address = make_url(url)
+        if address.drivername in ("postgres", "postgresql"):
+            address = address.set(drivername="postgresql+psycopg")
+        engine = create_engine(address, pool_pre_ping=True)
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        _require_version(engine)
+        Base.metadata.create_all(engine)
+        catalog = Catalog(engine)
+        with catalog.writing() as session:
+            if session.scalar(select(CatalogVersion.version)) is None:
+                session.add(CatalogVersion(version=SCHEMA_VERSION))
+        return catalog
+    except ModuleNotFoundError as error:
+        raise CatalogError(
+            f"{_safe(url)}: the driver {error.name!r} is missing; install 'contrast-foundry[postgres]'"
+        ) from error
+    except (SQLAlchemyError, ArgumentError, ValueError) as error:
+        detail = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise CatalogError(
+            f"{_safe(url)}: the catalog cannot be opened ({detail}). Check that the folder exists and can be "
+            f"written, or that DATABASE_URL names a running server"
+        ) from error
+
+
+def _require_version(engine: Engine) -> None:
+    if not inspect(engine).has_table(CatalogVersion.__tablename__):
+        return
+    with engine.connect() as connection:
+        found = connection.execute(select(CatalogVersion.version)).scalar()
+    if found is not None and found > SCHEMA_VERSION:
+        raise CatalogError(
+            f"{_safe(str(engine.url))}: this catalog has version {found}, this program knows up to "
+            f"{SCHEMA_VERSION}; use the newer program that wrote it"
+        )
+
+
+def _safe(url: str) -> str:
+    """The address without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return repr(url)
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Durable, and free of upgrade deadlocks: writers take the lock at BEGIN, not at their first write."""
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN would be a deferred one
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=10000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,137 @@
+"""From files to rows: brings what the store, the scene files and the ledger say into the catalog.
+
+The parent of a build calls it after each scene, `status` after shards that ran without a catalog; because all facts
+are in files, a lost catalog is rebuilt by the same function (but for votes and references).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from builder.catalog import Candidate, Exposure, Scene
+from builder.ledger import Failure, Ledger
+from builder.pipeline import SCENE_STEPS
+from builder.plan import ScenePlan
+from builder.store import Product, Store
+
+
+def record_scene(session: Session, store: Store, plan: ScenePlan, ledger: Ledger) -> Scene:
+    """Insert or update the rows of one scene; returns its row."""
+    failures = {failure.step: failure for failure in ledger.failures(plan.scene.name)}
+    scene = session.scalar(select(Scene).where(Scene.name == plan.scene.name))
+    if scene is None:
+        scene = Scene(name=plan.scene.name, group_name=plan.scene.group, status="ingested")
+        session.add(scene)
+    alignment = store.find(plan.alignment)
+    _record_alignment(scene, plan, alignment)
+    session.flush()
+    _record_exposures(scene, store, plan, alignment)
+    candidates = _record_candidates(session, scene, store, plan, failures)
+    scene.status, scene.reason = _status(plan, alignment, candidates, failures)
+    return scene
+
+
+def _record_alignment(scene: Scene, plan: ScenePlan, alignment: Product | None) -> None:
+    scene.group_name = plan.scene.group
+    facts: dict[str, Any] = dict(alignment.result) if alignment else {}
+    scene.width, scene.height = facts.get("width"), facts.get("height")
+    scene.crop = facts.get("crop")
+    scene.reference_position = facts.get("reference")
+    scene.ghost_score = facts.get("ghost_score")
+    motion = facts.get("motion", "static")
+    moving = [] if motion == "static" else [motion]
+    scene.flags = sorted({*plan.scene.flags, *facts.get("flags", ()), *moving})
+
+
+def _record_exposures(scene: Scene, store: Store, plan: ScenePlan, alignment: Product | None) -> None:
+    rows = {row.position: row for row in scene.exposures}
+    for position, exposure in enumerate(plan.scene.exposures):
+        row = rows.pop(position, None) or Exposure(position=position)
+        row.scene = scene
+        row.original_path, row.sha256 = exposure.path, exposure.sha256
+        row.companion_path = exposure.companion
+        row.seconds, row.f_number, row.iso = exposure.seconds, exposure.f_number, exposure.iso
+        row.relative_ev = exposure.relative_ev
+        row.captured_at = datetime.fromisoformat(exposure.captured_at) if exposure.captured_at else None
+        frame = alignment.result["frames"][position] if alignment else {}
+        row.aligned_path, row.transform = frame.get("path"), frame.get("transform")
+        row.linear_path = frame.get("linear")
+        preview = store.find(plan.exposure_previews[position])
+        row.preview_path = preview.files[0].path if preview else None
+    for row in rows.values():
+        scene.exposures.remove(row)
+
+
+def _record_candidates(
+    session: Session, scene: Scene, store: Store, plan: ScenePlan, failures: dict[str, Failure]
+) -> list[Candidate]:
+    """Rows of the planned candidates (done or failed), of older ones (superseded) and of imported ones."""
+    rows = {row.key: row for row in scene.candidates}
+    planned = {recipe.key: name for name, recipe in plan.candidates.items()}
+    for product in store.products("fused", scene.name):
+        if "algorithm" in product.settings:
+            row = rows.setdefault(product.key, _new_candidate(scene, product.key, product.settings))
+            row.path, row.sha256 = product.files[0].path, product.files[0].sha256
+            row.status, row.error = "done", None
+            if product.key not in planned and not row.imported:
+                row.status = "superseded"
+    for key, name in planned.items():
+        failure = failures.get(name)
+        if failure is not None and (key not in rows or rows[key].path is None):
+            row = rows.setdefault(key, _new_candidate(scene, key, plan.candidates[name].settings))
+            row.status = "quarantined" if failure.kind == "quarantined" else "failed"
+            row.error = failure.message
+    _record_previews(rows, store, plan)
+    session.add_all(rows.values())
+    return [row for row in rows.values() if row.key in planned]
+
+
+def _new_candidate(scene: Scene, key: str, settings: Any) -> Candidate:
+    return Candidate(
+        scene=scene,
+        key=key,
+        algorithm=settings["algorithm"],
+        revision=settings["revision"],
+        parameters=dict(settings["parameters"]),
+        imported=bool(settings.get("imported", False)),
+        status="failed",
+    )
+
+
+def _record_previews(rows: dict[str, Candidate], store: Store, plan: ScenePlan) -> None:
+    previews = {
+        key: product.files[0].path
+        for product in store.products("previews", plan.scene.name)
+        for key in product.inputs
+    }
+    scores: dict[str, float] = {}
+    for product in store.products("fused", plan.scene.name):
+        scores |= product.result.get("mef_ssim", {})
+    for row in rows.values():
+        row.preview_path = previews.get(row.key)
+        row.quality = scores.get(row.key)
+
+
+def _status(
+    plan: ScenePlan,
+    alignment: Product | None,
+    candidates: Iterable[Candidate],
+    failures: dict[str, Failure],
+) -> tuple[str, str]:
+    blocking = next((failures[step] for step in SCENE_STEPS if step in failures), None)
+    if blocking is not None:
+        return ("quarantined" if blocking.kind == "quarantined" else "failed"), blocking.message
+    if alignment is None:
+        return "ingested", ""
+    if alignment.result["rejected"]:
+        return "rejected", str(alignment.result["rejected"])
+    done = {row.algorithm for row in candidates if row.status == "done" and row.preview_path}
+    broken = sorted(row.algorithm for row in candidates if row.status in ("failed", "quarantined"))
+    if broken:
+        return "partial", f"no candidate from {', '.join(broken)}"
+    return ("ready", "") if done == set(plan.candidates) else ("aligned", "")

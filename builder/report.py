@@ -1,0 +1,71 @@
+"""What a command tells at its end: tables for people and programs, lines, and whether something failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from builder.catalog import Candidate, Scene
+
+MAX_TEXT = 90
+
+
+@dataclass(frozen=True)
+class Report:
+    """Tables by title, then lines; `failed` makes the exit code 1."""
+
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
+    failed: bool = False
+
+
+def scene_table(session: Session) -> pd.DataFrame:
+    """One row per scene: status, frames, size, candidates done, motion, reason."""
+    rows = []
+    for scene in session.scalars(select(Scene).order_by(Scene.name)):
+        current = [row for row in scene.candidates if row.status != "superseded"]
+        rows.append(
+            {
+                "scene": scene.name,
+                "status": scene.status,
+                "frames": len(scene.exposures),
+                "size": f"{scene.width}x{scene.height}" if scene.width else "",
+                "candidates": f"{sum(row.status == 'done' for row in current)}/{len(current)}",
+                "ghosts": "" if scene.ghost_score is None else f"{scene.ghost_score:.1%}",
+                "flags": " ".join(scene.flags),
+                "reason": scene.reason,
+            }
+        )
+    return pd.DataFrame(
+        rows,
+        columns=["scene", "status", "frames", "size", "candidates", "ghosts", "flags", "reason"],
+    )
+
+
+def failure_table(session: Session) -> pd.DataFrame:
+    """One row per candidate that could not be made: scene, algorithm, reason."""
+    query = (
+        select(Scene.name, Candidate.algorithm, Candidate.status, Candidate.error)
+        .join(Candidate.scene)
+        .where(Candidate.status.in_(("failed", "quarantined")))
+        .order_by(Scene.name, Candidate.algorithm)
+    )
+    return pd.DataFrame(session.execute(query).all(), columns=["scene", "algorithm", "status", "reason"])
+
+
+def as_text(table: pd.DataFrame) -> str:
+    """The table in plain columns, long texts cut."""
+    short = table.copy()
+    for column in ("reason", "flags"):
+        if column in short:
+            short[column] = short[column].map(_shortened)
+    return short.to_string(index=False, justify="left") if len(short) else "(none)"
+
+
+def _shortened(text: str) -> str:
+    first = text.splitlines()[0] if text else ""
+    return first if len(first) <= MAX_TEXT else f"{first[: MAX_TEXT - 1]}…"

@@ -1,0 +1,75 @@
+"""Stage 2 of a scene: one algorithm makes one candidate, an 8-bit sRGB PNG that is never changed again."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.images import encode_png
+from builder.scene_record import SceneRecord
+from builder.settings import Settings, SettingsError
+from builder.store import Product, Recipe, Store, library_versions
+from fusion_algos import ALGORITHMS, ExposureStack
+
+
+def planned_algorithms(settings: Settings) -> tuple[str, ...]:
+    """The algorithms that a build runs, in display order; raises SettingsError on an unknown name."""
+    known = ", ".join(ALGORITHMS)
+    for name in (*settings.fuse.algorithms, *settings.algorithms):
+        if name not in ALGORITHMS:
+            raise SettingsError(f"unknown algorithm {name!r}; known algorithms: {known}")
+    for name, parameters in settings.algorithms.items():
+        for key in parameters:
+            if key not in ALGORITHMS[name].parameters:
+                names = ", ".join(ALGORITHMS[name].parameters) or "it has none"
+                raise SettingsError(f"[algorithms.{name}]: unknown parameter {key!r}; its parameters: {names}")
+    chosen = settings.fuse.algorithms or tuple(ALGORITHMS)
+    return tuple(name for name in ALGORITHMS if name in chosen)
+
+
+def candidate_recipe(scene: SceneRecord, alignment_key: str, name: str, settings: Settings) -> Recipe:
+    """All that decides the pixels of one candidate."""
+    algorithm = ALGORITHMS[name]
+    return Recipe(
+        "fused",
+        scene.name,
+        name,
+        (alignment_key,),
+        {
+            "algorithm": name,
+            "revision": algorithm.revision,
+            "parameters": {**algorithm.parameters, **settings.algorithms.get(name, {})},
+            "exposure_seconds": scene.exposure_seconds and list(scene.exposure_seconds),
+            "libraries": library_versions("numpy", "opencv-python-headless", "scipy", "numba"),
+        },
+    )
+
+
+def fuse_candidate(store: Store, recipe: Recipe, stack: ExposureStack) -> tuple[Product, NDArray[np.uint8]]:
+    """Run one algorithm and store its picture; returns the product and the picture (HxWx3 uint8)."""
+    settings: Mapping[str, Any] = recipe.settings
+    started, used = time.perf_counter(), time.process_time()
+    fused = ALGORITHMS[settings["algorithm"]](stack, **settings["parameters"])
+    run = {
+        "seconds": round(time.perf_counter() - started, 3),
+        "cpu_seconds": round(time.process_time() - used, 3),
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    picture = to_eight_bit(fused)
+    draft = store.draft(recipe)
+    draft.add_file(encode_png(picture), ".png")
+    height, width = picture.shape[:2]
+    return draft.finish({"width": width, "height": height}, run), picture
+
+
+def to_eight_bit(fused: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Round [0, 1] to 0..255, strip by strip so that no second float image is held."""
+    picture = np.empty(fused.shape, np.uint8)
+    for top in range(0, fused.shape[0], 256):
+        np.rint(fused[top : top + 256] * np.float32(255), casting="unsafe", out=picture[top : top + 256])
+    return picture

@@ -1,0 +1,359 @@
+"""Where derived files live: each is written once, under a name that ends in the digest of its recipe.
+
+A product is a sidecar (`<label>-<digest>.json`: recipe, result, run) and the files that it names. The sidecar
+is written last, so a product exists exactly if its sidecar does; whatever a killed process leaves behind is
+either complete or called `unfinished-*`, and is made again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+UNFINISHED = "unfinished-"
+STAGES = ("aligned", "cache", "fused", "previews")
+
+
+class NotDeterministic(RuntimeError):
+    """The same recipe gave other bytes than those already stored."""
+
+
+class StoreFull(OSError):
+    """A derived file could not be written: no space, no permission, or a file where a folder should be."""
+
+
+def canonical_json(value: object) -> str:
+    """JSON text that is equal for equal values: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def library_versions(*distributions: str) -> dict[str, str]:
+    """The part of each library's version whose change may change pixels: the major, or `0.minor`."""
+
+    def significant(text: str) -> str:
+        major, minor, *_ = [*text.split("."), "0"]
+        return major if major != "0" else f"0.{minor}"
+
+    return {name: significant(version(name)) for name in distributions}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides the bytes of a product: no paths, times or hosts; equal recipes mean equal files."""
+
+    stage: str  # folder of the store: one of STAGES
+    scene: str
+    label: str  # readable part of the name, e.g. "mertens2009"
+    inputs: tuple[str, ...]  # originals by content hash, derived files by their key, in order
+    settings: Mapping[str, Any]  # algorithm, revision, parameters, library versions ...
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The recipe as it stands in the sidecar."""
+        return {
+            "schema": SCHEMA,
+            "stage": self.stage,
+            "label": self.label,
+            "inputs": list(self.inputs),
+            "settings": json.loads(canonical_json(dict(self.settings))),
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of the canonical JSON of the fields."""
+        return hashlib.sha256(canonical_json(self.fields).encode()).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """Readable label and the first twelve digits of the key."""
+        return f"{self.label}-{self.key[:12]}"
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file, or one folder of files, of a product."""
+
+    path: str  # POSIX, relative to the data folder
+    sha256: str
+    size: int  # bytes
+    entries: int = 0  # number of files in a folder; 0: a plain file
+
+
+@dataclass(frozen=True)
+class Product:
+    """A finished product as its sidecar describes it."""
+
+    key: str
+    label: str
+    inputs: tuple[str, ...]
+    settings: Mapping[str, Any]
+    files: tuple[StoredFile, ...]
+    result: Mapping[str, Any]
+    run: Mapping[str, Any]
+
+    def path(self, ending: str) -> str:
+        """Path of the file whose name ends so; KeyError if the product has none."""
+        for file in self.files:
+            if file.path.endswith(ending):
+                return file.path
+        raise KeyError(f"{self.label}: no file ending in {ending!r}")
+
+
+class Store:
+    """The derived files below one data folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, stage: str, scene: str) -> Path:
+        """`<data>/<stage>/<scene>`."""
+        return self.root / stage / scene
+
+    def sidecar(self, recipe: Recipe) -> Path:
+        """Where the sidecar of this recipe is, once the product is finished."""
+        return self.folder(recipe.stage, recipe.scene) / f"{recipe.name}.json"
+
+    def find(self, recipe: Recipe) -> Product | None:
+        """The finished product of this recipe, or None if it has to be made."""
+        product = self.read_sidecar(self.sidecar(recipe))
+        if product is None or product.key != recipe.key:
+            return None
+        return product if all(self._size_agrees(file) for file in product.files) else None
+
+    def products(self, stage: str, scene: str) -> Iterator[Product]:
+        """All finished products of one stage of one scene, by name."""
+        for path in sorted(self.folder(stage, scene).glob("*.json")):
+            product = self.read_sidecar(path)
+            if product is not None and all(self._size_agrees(file) for file in product.files):
+                yield product
+
+    def read_sidecar(self, path: Path) -> Product | None:
+        """The product described by a sidecar; None if there is no readable sidecar of this schema."""
+        try:
+            document = json.loads(path.read_bytes())
+            recipe, result = document["recipe"], dict(document["result"])
+            files = tuple(StoredFile(**file) for file in result.pop("files"))
+            if recipe["schema"] != SCHEMA:
+                return None
+            return Product(
+                document["key"],
+                recipe["label"],
+                tuple(recipe["inputs"]),
+                recipe["settings"],
+                files,
+                result,
+                document["run"],
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def draft(self, recipe: Recipe) -> Draft:
+        """Start making a product."""
+        return Draft(self, recipe)
+
+    def verify(self, product: Product) -> tuple[str, ...]:
+        """Paths of the product's files whose bytes are no longer those that were written."""
+        return tuple(file.path for file in product.files if digest_path(self.root / file.path) != file.sha256)
+
+    def _size_agrees(self, file: StoredFile) -> bool:
+        path = self.root / file.path
+        try:
+            return path.is_dir() if file.entries else path.stat().st_size == file.size
+        except OSError:
+            return False
+
+
+class Draft:
+    """A product in the making: add its files one by one, then `finish` writes the sidecar."""
+
+    def __init__(self, store: Store, recipe: Recipe) -> None:
+        self._store = store
+        self._recipe = recipe
+        self._folder = store.folder(recipe.stage, recipe.scene)
+        self._files: list[StoredFile] = []
+        self._started = datetime.now(UTC)
+
+    def add_file(self, data: bytes | memoryview, suffix: str, *, label: str = "") -> str:
+        """Store one file `<label>-<digest><suffix>`; returns its path relative to the data folder."""
+        final = self._folder / f"{self._stem(label)}{suffix}"
+        write_once(final, data)
+        self._files.append(StoredFile(self._relative(final), sha256_hex(data), len(data)))
+        return self._files[-1].path
+
+    def add_folder(self, fill: Callable[[Path], None], *, label: str = "") -> str:
+        """Store a folder that `fill` writes into; it appears under its final name only when complete."""
+        final = self._folder / self._stem(label)
+        unfinished = _unfinished(final)
+        with _naming(final):
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            fill(unfinished)
+            digest, size, entries = _digest_folder(unfinished)
+            _publish_folder(unfinished, final, digest)
+        self._files.append(StoredFile(self._relative(final), digest, size, entries))
+        return self._files[-1].path
+
+    def finish(self, result: Mapping[str, Any], run: Mapping[str, Any]) -> Product:
+        """Write the sidecar: from now on the product exists. Only `run` may differ between two builds."""
+        document = {
+            "key": self._recipe.key,
+            "recipe": self._recipe.fields,
+            "result": {**result, "files": [vars(file) for file in self._files]},
+            "run": {
+                **run,
+                "started": self._started.isoformat(timespec="seconds"),
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+                "host": socket.gethostname(),
+                "python": platform.python_version(),
+            },
+        }
+        path = self._store.sidecar(self._recipe)
+        replace_file(path, (json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+        product = self._store.read_sidecar(path)
+        if product is None:  # another build with another schema wrote into the same folder meanwhile
+            raise RuntimeError(f"{path}: written, but it does not read back as a product of schema {SCHEMA}")
+        return product
+
+    def _stem(self, label: str) -> str:
+        return f"{label}-{self._recipe.key[:12]}" if label else self._recipe.name
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self._store.root).as_posix()
+
+
+def sha256_hex(data: bytes | memoryview) -> str:
+    """SHA-256 of some bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_path(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's sorted (name, SHA-256) list; "" if it is not there."""
+    if path.is_dir():
+        return _digest_folder(path)[0]
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def write_once(final: Path, data: bytes | memoryview) -> None:
+    """Store bytes under a name that never changes its content again.
+
+    Raises NotDeterministic if other bytes are there, StoreFull if the disk or the folder refuses.
+    """
+    with _naming(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = _unfinished(final)
+        try:
+            _write_and_sync(unfinished, data)
+            try:
+                os.link(unfinished, final)  # unlike rename it fails where the name is taken
+            except FileExistsError:
+                _require_same(final, sha256_hex(data))
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+                    raise
+                os.replace(unfinished, final)  # a file system without hard links
+            _sync_folder(final.parent)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def replace_file(final: Path, data: bytes | memoryview) -> None:
+    """Write or replace a file so that a reader sees the old or the new content, never a part."""
+    with _naming(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = _unfinished(final)
+        try:
+            _write_and_sync(unfinished, data)
+            os.replace(unfinished, final)
+            _sync_folder(final.parent)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+class _naming:
+    """Turns an OSError into a sentence that names the path and says that nothing was lost."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, StoreFull):
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise StoreFull(
+                error.errno or 0,
+                f"{self._path}: cannot be written ({reason}). Nothing that was finished is lost; "
+                f"make room or give write access there, then run the same command again",
+            ) from error
+
+
+def _unfinished(final: Path) -> Path:
+    return final.with_name(f"{UNFINISHED}{final.name}-{socket.gethostname()}-{os.getpid()}")
+
+
+def _write_and_sync(path: Path, data: bytes | memoryview) -> None:
+    with path.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _require_same(path: Path, sha256: str) -> None:
+    if digest_path(path) != sha256:
+        raise NotDeterministic(
+            f"{path}: the same recipe gave other bytes than those stored. Either the file was changed by "
+            f"hand (delete it, then build again) or the algorithm is not deterministic (raise its revision)"
+        )
+
+
+def _digest_folder(folder: Path) -> tuple[str, int, int]:
+    """(digest over sorted names and contents, bytes, number of files) of a folder."""
+    digest, size, entries = hashlib.sha256(), 0, 0
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()} {sha256_hex(data)}\n".encode())
+        size, entries = size + len(data), entries + 1
+    return digest.hexdigest(), size, entries
+
+
+def _publish_folder(unfinished: Path, final: Path, digest: str) -> None:
+    if final.is_dir():
+        _require_same(final, digest)
+        shutil.rmtree(unfinished)
+        return
+    os.replace(unfinished, final)
+    _sync_folder(final.parent)
+
+
+def readable_name(text: str) -> str:
+    """A name that is safe in any file system: letters, digits, '-', '_' and '.', never empty."""
+    return re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII).strip("-.") or "scene"
