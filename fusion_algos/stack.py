@@ -83,7 +83,7 @@ class ExposureStack:
     def mapped(
         self, k: int, function: Callable[[NDArray[np.float32]], NDArray[np.float32]], rows: slice = WHOLE
     ) -> NDArray[np.float32]:
-        """`function` of each value of exposure k: HxWx3 float32; for 8-bit images through a 256-entry table."""
+        """`function` of each value of exposure k: HxWx3 float32; 8-bit ones through a 256-entry table."""
         raw = self.images[k][rows]
         if self.is_8_bit:
             return cv2.LUT(np.ascontiguousarray(raw), function(LEVELS_8_BIT))
@@ -100,7 +100,7 @@ class ExposureStack:
 
     @property
     def seconds_are_estimated(self) -> bool:
-        """Whether `relative_seconds` were measured in the images: fit for merging, never facts of the camera."""
+        """Whether `relative_seconds` were measured in the images: never facts of the camera."""
         return self.exposure_seconds is None
 
     @cached_property
