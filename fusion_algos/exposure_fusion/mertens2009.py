@@ -147,7 +147,7 @@ def _quality_row(channels: Plane, above: Plane, here: Plane, below: Plane, quali
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _exp(x: np.float32) -> np.float32:
-    """exp(x) for -10 <= x <= 0 to 3e-6 of itself, as (series of x / 32)^32: arithmetic that numba vectorises."""
+    """exp(x) for -10 <= x <= 0 to 3e-6 of itself, as (series of x / 32)^32: numba can vectorise this."""
     z = x * np.float32(1 / 32)
     power = np.float32(1 / 720)
     for inverse_factorial in (1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
