@@ -1,0 +1,239 @@
+"""The compiled loops of MEF-SSIM: box and Gaussian moments of all 11x11 windows, row by row.
+
+Tiles of some columns go down the image. Box sums are float64 running sums of multiples of a power of two, so
+they are exact and a flat window has a norm of exactly 0. Gaussian moments are float32 of values around 0.
+A pair (j, k), j <= k, has the index k (k + 1) / 2 + j.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+WINDOW = 11
+AREA = WINDOW * WINDOW
+UNIT = 1 / 16  # gray levels per step of the uint16 planes
+CENTER = 127.5
+EPSILON = float(np.finfo(np.float64).eps)
+NORM_FLOOR = 0.001
+STABILITY = (0.03 * 255) ** 2  # C of SSIM
+RING_VALUES = 1 << 17  # so many float32 of filtered rows stay in the processor's cache
+compiled = numba.njit(nogil=True, cache=True)
+
+
+@compiled
+def desired_patches(gray, taps, factors, variance):
+    """Fill the factors a_k (K x h x w) and the Gaussian variance (h x w) of the desired patch of every window."""
+    count, height, width = gray.shape
+    pairs = count * (count + 1) // 2
+    tile = max(32, RING_VALUES // ((count + pairs) * WINDOW))
+    for left in range(0, width - WINDOW + 1, tile):
+        size = min(tile, width - WINDOW + 1 - left)
+        _desired_tile(gray, left, size, taps, factors, variance)
+
+
+@compiled
+def _desired_tile(gray, left, size, taps, factors, variance):
+    count, height, _ = gray.shape
+    pairs = count * (count + 1) // 2
+    wide = size + WINDOW - 1
+    values, oldest = np.zeros((count, wide)), np.zeros((count, wide))
+    sums, products = np.zeros((count, wide)), np.zeros((pairs, wide))
+    ring = np.empty((count + pairs, WINDOW, size), np.float32)
+    for row in range(height):
+        values[:] = gray[:, row, left : left + wide] * UNIT
+        if row >= WINDOW:
+            oldest[:] = gray[:, row - WINDOW, left : left + wide] * UNIT
+        _move_box_sums(values, oldest, sums, products)
+        _filter_new_row(values, taps, ring, row % WINDOW)
+        first = row - WINDOW + 1
+        if first >= 0:
+            row_factors = factors[:, first, left : left + size]
+            _row_factors(sums, products, row_factors)
+            row_variance = variance[first, left : left + size]
+            _row_variance(ring, first % WINDOW, taps, row_factors, row_variance)
+
+
+@compiled
+def _move_box_sums(values, oldest, sums, products):
+    """Move the sums of 11 rows, of all images and all pairs, down by one row."""
+    for k in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            sums[k, x] += values[k, x] - oldest[k, x]
+        for j in range(k + 1):
+            pair = products[k * (k + 1) // 2 + j]
+            for x in range(values.shape[1]):
+                pair[x] += values[j, x] * values[k, x] - oldest[j, x] * oldest[k, x]
+
+
+@compiled
+def _filter_new_row(values, taps, ring, slot):
+    """Horizontal Gaussian pass of all images and all products of pairs."""
+    count = values.shape[0]
+    centered = (values - CENTER).astype(np.float32)
+    for k in range(count):
+        gaussian_row(centered[k], taps, ring[k, slot])
+        for j in range(k + 1):
+            product = centered[j] * centered[k]
+            gaussian_row(product, taps, ring[count + k * (k + 1) // 2 + j, slot])
+
+
+@compiled
+def gaussian_row(row, taps, out):
+    """Horizontal pass; `row` is 10 longer than `out`."""
+    t0, t1, t2, t3, t4, t5 = taps[0], taps[1], taps[2], taps[3], taps[4], taps[5]
+    for x in range(out.size):
+        outer = t0 * (row[x] + row[x + 10]) + t1 * (row[x + 1] + row[x + 9]) + t2 * (row[x + 2] + row[x + 8])
+        out[x] = outer + t3 * (row[x + 3] + row[x + 7]) + t4 * (row[x + 4] + row[x + 6]) + t5 * row[x + 5]
+
+
+@compiled
+def gaussian_column(ring, first, taps, out):
+    """Vertical pass over a ring of 11 rows, of which slot `first` is the topmost."""
+    middle = ring[(first + 5) % WINDOW]
+    for x in range(out.size):
+        out[x] = taps[5] * middle[x]
+    for t in range(5):
+        above, below, tap = ring[(first + t) % WINDOW], ring[(first + 10 - t) % WINDOW], taps[t]
+        for x in range(out.size):
+            out[x] += tap * (above[x] + below[x])
+
+
+@compiled
+def _box_row(row, out):
+    for x in range(out.size):
+        left = row[x] + row[x + 1] + row[x + 2] + row[x + 3] + row[x + 4] + row[x + 5]
+        out[x] = left + row[x + 6] + row[x + 7] + row[x + 8] + row[x + 9] + row[x + 10]
+
+
+@compiled
+def _row_factors(sums, products, factors):
+    """a_k = w_k / c_k * max c / ||r|| of one row of windows, from the box sums of 11 rows."""
+    count, size = factors.shape
+    pairs = products.shape[0]
+    box, covariance = np.empty((count, size)), np.empty((pairs, size))
+    for k in range(count):
+        _box_row(sums[k], box[k])
+        for j in range(k + 1):
+            pair = covariance[k * (k + 1) // 2 + j]
+            _box_row(products[k * (k + 1) // 2 + j], pair)
+            for x in range(size):
+                pair[x] -= box[j, x] * box[k, x] / AREA
+    one = np.empty(count)
+    for x in range(size):
+        _window_factors(covariance[:, x], one)
+        factors[:, x] = one
+
+
+@compiled
+def _window_factors(covariance, factors):
+    """The a_k of one window from the summed products of its deviations."""
+    count = factors.size
+    norm_sum, largest, square_of_sum = 0.0, 0.0, 0.0
+    for k in range(count):
+        norm = math.sqrt(max(covariance[k * (k + 1) // 2 + k], 0.0))
+        norm_sum += norm
+        largest = max(largest, norm)
+        factors[k] = norm + NORM_FLOOR  # c_k, until its weight is known
+        for j in range(k + 1):
+            square_of_sum += covariance[k * (k + 1) // 2 + j] * (1.0 if j == k else 2.0)
+    power = _weight_power((math.sqrt(max(square_of_sum, 0.0)) + EPSILON) / (norm_sum + EPSILON))
+    weight_sum = 0.0
+    for k in range(count):
+        weight = math.exp(power * math.log(factors[k] / WINDOW)) + EPSILON
+        weight_sum += weight
+        factors[k] = weight / factors[k]
+    square_of_structure = 0.0  # ||r||^2 before the weights are normalised
+    for k in range(count):
+        for j in range(k + 1):
+            product = factors[j] * factors[k] * (1.0 if j == k else 2.0)
+            square_of_structure += product * covariance[k * (k + 1) // 2 + j]
+    scale = 0.0  # a window without any structure: the desired patch is flat
+    if square_of_structure > 0:
+        scale = (largest + NORM_FLOOR) / math.sqrt(square_of_structure)
+    for k in range(count):
+        factors[k] *= scale
+
+
+@compiled
+def _weight_power(consistency):
+    """p = min(10, tan(pi R / 2)) for the consistency R of the structures, capped below 1."""
+    return min(10.0, math.tan(math.pi / 2 * min(consistency, 1 - EPSILON)))
+
+
+@compiled
+def _row_variance(ring, first, taps, factors, variance):
+    """sum_jk a_j a_k Gcov_jk of one row of windows."""
+    count, size = factors.shape
+    means, moment = np.empty((count, size), np.float32), np.empty(size, np.float32)
+    variance[:] = 0
+    for k in range(count):
+        gaussian_column(ring[k], first, taps, means[k])
+        for j in range(k + 1):
+            gaussian_column(ring[count + k * (k + 1) // 2 + j], first, taps, moment)
+            twice = np.float32(1 if j == k else 2)
+            for x in range(size):
+                covariance = moment[x] - means[j, x] * means[k, x]
+                variance[x] += twice * factors[j, x] * factors[k, x] * covariance
+
+
+@compiled
+def mean_similarity(gray, factors, variance, fused, taps):
+    """Mean over all windows of (2 cov(x^, y) + C) / (var x^ + var y + C), y the fused image."""
+    count, height, width = gray.shape
+    tile = max(32, RING_VALUES // ((count + 2) * WINDOW))
+    total = 0.0
+    for left in range(0, width - WINDOW + 1, tile):
+        size = min(tile, width - WINDOW + 1 - left)
+        total += _tile_similarity(gray, factors, variance, fused, taps, left, size)
+    return total / variance.size
+
+
+@compiled
+def _tile_similarity(gray, factors, variance, fused, taps, left, size):
+    """Sum of the similarities of a tile's windows.
+
+    cov(x^, y) = sum_k a_k (G(x_k y) - G(x_k) G(y)) needs the filtered products x_k y, the filtered x_k and y.
+    """
+    count, height, _ = gray.shape
+    wide = size + WINDOW - 1
+    ring = np.empty((2 * count + 2, WINDOW, size), np.float32)
+    total = 0.0
+    for row in range(height):
+        candidate = (fused[row, left : left + wide] * UNIT - CENTER).astype(np.float32)
+        for k in range(count):
+            source = (gray[k, row, left : left + wide] * UNIT - CENTER).astype(np.float32)
+            gaussian_row(source, taps, ring[2 * k, row % WINDOW])
+            gaussian_row(source * candidate, taps, ring[2 * k + 1, row % WINDOW])
+        gaussian_row(candidate, taps, ring[2 * count, row % WINDOW])
+        gaussian_row(candidate * candidate, taps, ring[2 * count + 1, row % WINDOW])
+        first = row - WINDOW + 1
+        if first >= 0:
+            row_factors = factors[:, first, left : left + size]
+            total += _row_similarity(
+                ring, first % WINDOW, taps, row_factors, variance[first, left : left + size]
+            )
+    return total
+
+
+@compiled
+def _row_similarity(ring, first, taps, factors, variance):
+    count, size = factors.shape
+    mean, moment, source_mean = np.empty((3, size), np.float32)
+    covariance = np.zeros(size, np.float32)
+    gaussian_column(ring[2 * count], first, taps, mean)
+    for k in range(count):
+        gaussian_column(ring[2 * k], first, taps, source_mean)
+        gaussian_column(ring[2 * k + 1], first, taps, moment)
+        for x in range(size):
+            covariance[x] += factors[k, x] * (moment[x] - source_mean[x] * mean[x])
+    gaussian_column(ring[2 * count + 1], first, taps, moment)
+    total = 0.0
+    for x in range(size):
+        spread = variance[x] + moment[x] - mean[x] * mean[x]
+        total += (2 * covariance[x] + STABILITY) / (spread + STABILITY)
+    return total
