@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,103 @@ GRID_PADDING = 3  # empty cells on every side of a bilateral grid, as in the pub
 GRID_KERNEL = np.exp(
     -np.square([-1.0, 0.0, 1.0]) / 2
 )  # exp(-d^2/2), d in cells; the 3x3x3 kernel is its product
+
+
+def box_mean(plane: Plane, radius: int) -> Plane:
+    """Mean of an HxW float32 plane over (2 radius + 1)^2 windows, of what lies inside the image."""
+    size = (2 * radius + 1, 2 * radius + 1)
+    total = cv2.boxFilter(plane, cv2.CV_32F, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    total *= (1 / _inside_count(plane.shape[0], radius))[:, np.newaxis]
+    total *= 1 / _inside_count(plane.shape[1], radius)
+    return total
+
+
+def _inside_count(length: int, radius: int) -> NDArray[np.float32]:
+    """How many of the 2 radius + 1 positions around each of `length` positions lie inside."""
+    position = np.arange(length)
+    return (np.minimum(position + radius, length - 1) - np.maximum(position - radius, 0) + 1).astype(
+        np.float32
+    )
+
+
+@dataclass(frozen=True)
+class LocalLine:
+    """The averaged lines of a guided filter: filtered = slope * guide + offset at every pixel."""
+
+    slope: Plane
+    offset: Plane
+
+    def at(self, guide: Plane) -> Plane:
+        """Filtered values, HxW, for the guide's values."""
+        filtered = self.slope * guide
+        filtered += self.offset
+        return filtered
+
+
+def guided_lines(guide: Plane, source: Plane, radius: int, eps: float) -> LocalLine:
+    """Lines a I + b that fit `source` to `guide` (both HxW float32) in every window, averaged.
+
+    He, Sun, Tang, "Guided image filtering", IEEE TPAMI 35(6), 2013: a = cov(I, p) / (var I + eps).
+    """
+    center = np.float32(guide.mean(dtype=np.float64))  # small numbers, so that float32 moments lose little
+    guide = guide - center
+    mean_guide, mean_source = box_mean(guide, radius), box_mean(source, radius)
+    slope = box_mean(guide * source, radius)
+    slope -= mean_guide * mean_source
+    variance = _variance(guide, mean_guide, radius)
+    variance += np.float32(eps)
+    slope /= variance
+    mean_source -= slope * mean_guide
+    slope, offset = box_mean(slope, radius), box_mean(mean_source, radius)
+    offset -= slope * center
+    return LocalLine(slope, offset)
+
+
+def guided_filter(guide: Plane, source: Plane, radius: int, eps: float) -> Plane:
+    """`source` smoothed but for the edges of `guide`: HxW float32, He et al. 2013 as in `guided_lines`."""
+    return guided_lines(guide, source, radius, eps).at(guide)
+
+
+def _variance(plane: Plane, mean: Plane, radius: int) -> Plane:
+    variance = box_mean(np.square(plane), radius)
+    variance -= np.square(mean)
+    return np.maximum(variance, 0, out=variance)
+
+
+def gradient_guided_filter(guide: Plane, source: Plane, radius: int, eps: float) -> Plane:
+    """Guided filter whose smoothing is weaker near edges of the guide: HxW float32.
+
+    Kou, Chen, Wen, Li, "Gradient domain guided image filtering", IEEE TIP 24(11), 2015: with chi = sd_3x3 sd_r,
+    Gamma = (chi + d) mean(1 / (chi + d)) and gamma a sigmoid of chi,
+    a = (cov + eps / Gamma gamma) / (var + eps / Gamma).
+    """
+    guide = guide - np.float32(guide.mean(dtype=np.float64))
+    mean_guide, mean_source = box_mean(guide, radius), box_mean(source, radius)
+    variance = _variance(guide, mean_guide, radius)
+    chi = _variance(guide, box_mean(guide, 1), 1)
+    chi *= variance
+    np.sqrt(chi, out=chi)
+    smoothing, edge = _edge_terms(chi, eps)
+    slope = box_mean(guide * source, radius)
+    slope -= mean_guide * mean_source
+    slope += smoothing * edge
+    variance += smoothing
+    slope /= variance
+    mean_source -= slope * mean_guide
+    return LocalLine(box_mean(slope, radius), box_mean(mean_source, radius)).at(guide)
+
+
+def _edge_terms(chi: Plane, eps: float) -> tuple[Plane, Plane]:
+    """eps / Gamma and gamma: 0.5 at the mean of chi, towards 1 at edges and 0 at the flattest pixel."""
+    delta = np.float32(1e-6)
+    smoothing = np.reciprocal(chi + delta)
+    smoothing *= np.float32(eps) / smoothing.mean(dtype=np.float64).astype(np.float32)
+    mean, least = chi.mean(dtype=np.float64), float(chi.min())
+    steepness = 4 / (mean - least + 1e-12)
+    edge = np.clip((chi - np.float32(mean)) * np.float32(steepness), -50, 50)
+    np.exp(edge, out=edge)
+    edge = 1 - 1 / (1 + edge)
+    return smoothing, edge
 
 
 @dataclass(frozen=True)
@@ -31,7 +129,7 @@ class BilateralGrid:
     lowest: float
 
     def read(self, plane: Plane, first_row: int = 0) -> Plane:
-        """Bilateral filtered values of an HxW float32 plane whose row 0 is `first_row` of the filtered image."""
+        """Filtered values of an HxW float32 plane, which is row `first_row` and on of the grid's image."""
         filtered = np.empty_like(plane)
         _read(plane, first_row, self.spatial_step, self.range_step, self.lowest, self.cells, filtered)
         return filtered

@@ -1,37 +1,66 @@
 """Gaussian and Laplacian pyramids, and blending in them one image at a time.
 
 Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans. Communications 31(4), 1983: taps
-[1 4 6 4 1]/16. Borders are those of the published exposure fusion programs: a half-sample mirror (BORDER_REFLECT)
-on the way down, a repeated edge on the way up.
+[1 4 6 4 1]/16. Borders are those of the published exposure fusion programs: a half-sample mirror on the way down,
+a repeated edge on the way up. Images are HxW or HxWxC; pyramids are lists of float32 levels, the finest first.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
+from numba import njit
+from numpy.typing import NDArray
 
-Plane = npt.NDArray[np.float32]
+from fusion_algos.row_strips import over_strips
+
+Plane = NDArray[np.float32]
 
 
 def level_count(height: int, width: int, *, spared: int = 0) -> int:
-    """Number of levels, the coarsest one included, that a height x width image gives: floor(log2 min) - spared."""
+    """Number of levels, the coarsest one included, for an image of that size: floor(log2 min) - spared."""
     return max(1, min(height, width).bit_length() - 1 - spared)
 
 
-def downsample(image: Plane) -> Plane:
-    """The next coarser Gaussian level of a float32 HxW or HxWxC image: ceil(H/2) x ceil(W/2)."""
-    return cv2.pyrDown(image, borderType=cv2.BORDER_REFLECT)
+def downsample(image: NDArray[Any]) -> Plane:
+    """The next coarser Gaussian level of a uint8 or float32 image: ceil(H/2) x ceil(W/2)."""
+    height, width = image.shape[:2]
+    coarse = np.empty((-(-height // 2), -(-width // 2), *image.shape[2:]), np.float32)
+
+    def work(rows: slice) -> None:
+        # Output row i reads input rows 2i-2 .. 2i+2. A strip starts one output row early, away from the image's edge.
+        early = min(rows.start, 1)
+        fine = float_rows(image, slice(2 * (rows.start - early), 2 * rows.stop + 1))
+        strip = cv2.pyrDown(fine, borderType=cv2.BORDER_REFLECT)
+        coarse[rows] = strip[early : early + rows.stop - rows.start]
+
+    over_strips(coarse.shape[0], width * 2, work)
+    return coarse
 
 
 def upsample(image: Plane, shape: Sequence[int]) -> Plane:
     """The image expanded to the rows and columns of the next finer level, whose `shape` is given."""
-    padded = cv2.copyMakeBorder(image, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    return cv2.pyrUp(padded)[2 : 2 + shape[0], 2 : 2 + shape[1]]
+    return _expanded_rows(image, slice(0, shape[0]))[:, 2 : 2 + shape[1]]
+
+
+def _expanded_rows(image: Plane, rows: slice) -> Plane:
+    """Some rows (the first one even) of the next finer level, with 2 columns too many on the left and some right."""
+    # Fine row 2i reads coarse rows i-1, i, i+1 and row 2i+1 reads i, i+1; pyrUp's own borders fall on what is cut.
+    first, last = rows.start // 2 - 1, (rows.stop - 1) // 2 + 1
+    above, below = max(0, -first), max(0, last + 1 - image.shape[0])
+    padded = cv2.copyMakeBorder(image[max(0, first) : last + 1], above, below, 1, 1, cv2.BORDER_REPLICATE)
+    return cv2.pyrUp(padded)[2 : 2 + rows.stop - rows.start]
+
+
+def float_rows(image: NDArray[Any], rows: slice) -> Plane:
+    """Some rows as contiguous float32, in the image's own units."""
+    return np.ascontiguousarray(image[rows], np.float32)
 
 
 def gaussian_pyramid(image: Plane, levels: int) -> list[Plane]:
-    """`levels` Gaussian levels of a float32 HxW or HxWxC image, finest first; the first is the image itself."""
+    """`levels` Gaussian levels of a float32 image, of which the first is the image itself."""
     pyramid = [image]
     for _ in range(levels - 1):
         pyramid.append(downsample(pyramid[-1]))
@@ -39,34 +68,72 @@ def gaussian_pyramid(image: Plane, levels: int) -> list[Plane]:
 
 
 def laplacian_pyramid(image: Plane, levels: int) -> list[Plane]:
-    """`levels` - 1 Laplacian levels of a float32 HxW or HxWxC image, finest first, and the Gaussian one that is left."""
+    """`levels` - 1 Laplacian levels of a float32 image, and the Gaussian one that is left."""
     gaussian = gaussian_pyramid(image, levels)
-    details = [
-        fine - upsample(coarse, fine.shape) for fine, coarse in zip(gaussian, gaussian[1:], strict=False)
-    ]
+    details = [fine - upsample(coarse, fine.shape) for fine, coarse in pairwise(gaussian)]
     return [*details, gaussian[-1]]
 
 
-def add_blended(total: list[Plane], image: Plane, weight: Plane) -> None:
-    """Add to the Laplacian pyramid `total` (HxWx3 levels) that of `image` times the Gaussian one of `weight` (HxW)."""
-    for level, blended in enumerate(total):
-        detail, coarse_image, coarse_weight = image, image, weight
-        if level < len(total) - 1:
-            coarse_image, coarse_weight = downsample(image), downsample(weight)
-            detail = image - upsample(coarse_image, image.shape)
-        blended += weight[..., np.newaxis] * detail
-        image, weight = coarse_image, coarse_weight
-
-
 def empty_pyramid(shape: Sequence[int], levels: int) -> list[Plane]:
-    """Zeros of the shapes of `levels` pyramid levels of an image of `shape`, finest first."""
+    """Zeros in the shapes of the `levels` pyramid levels of an image of `shape`."""
     height, width, *channels = shape
     return [np.zeros((-(-height >> n), -(-width >> n), *channels), np.float32) for n in range(levels)]
 
 
+def add_blended(total: Sequence[Plane], image: NDArray[Any], weight: Plane) -> None:
+    """Add the Laplacian pyramid of `image` times the Gaussian one of `weight` to `total`, level by level.
+
+    `total`: HxWx3 levels in the units of `image`; `image`: HxWx3 uint8 or float32; `weight`: HxW.
+    """
+    for blended in total[:-1]:
+        coarse_image, coarse_weight = downsample(image), downsample(weight)
+        _add_weighted_detail(blended, image, coarse_image, weight)
+        image, weight = coarse_image, coarse_weight
+    total[-1][...] += weight[..., np.newaxis] * image
+
+
+def _add_weighted_detail(total: Plane, image: NDArray[Any], coarse: Plane, weight: Plane) -> None:
+    def work(rows: slice) -> None:
+        _add_weighted(total[rows], float_rows(image, rows), _expanded_rows(coarse, rows), weight[rows])
+
+    over_strips(*weight.shape, work)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_weighted(total: Plane, fine: Plane, expanded: Plane, weight: Plane) -> None:
+    """total += weight (fine - expanded) for HxWx3 and HxW, where `expanded` has 2 columns too many on the left."""
+    threefold = np.empty(3 * weight.shape[1], np.float32)
+    for y in range(weight.shape[0]):
+        _repeat_three_times(weight[y], threefold)
+        _add_weighted_row(total[y].reshape(-1), fine[y].reshape(-1), expanded[y].reshape(-1), threefold)
+
+
+# Numba turns loops over whole one-dimensional rows into vector instructions, loops over [y, x, channel] not.
+@njit(nogil=True, cache=True, error_model="numpy")
+def _repeat_three_times(values: Plane, threefold: Plane) -> None:
+    for x in range(values.size):
+        threefold[3 * x] = values[x]
+        threefold[3 * x + 1] = values[x]
+        threefold[3 * x + 2] = values[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_weighted_row(total: Plane, fine: Plane, expanded: Plane, weight: Plane) -> None:
+    for i in range(total.size):
+        total[i] += weight[i] * (fine[i] - expanded[i + 6])
+
+
 def collapse(pyramid: Sequence[Plane]) -> Plane:
-    """The image of a Laplacian pyramid (finest level first)."""
-    image = pyramid[-1]
-    for detail in pyramid[-2::-1]:
-        image = detail + upsample(image, detail.shape)
-    return image
+    """The image of a Laplacian pyramid, whose levels are overwritten on the way: the first becomes the image."""
+    for detail, coarse in zip(pyramid[-2::-1], pyramid[:0:-1], strict=True):
+        _add_expanded(detail, coarse)
+    return pyramid[0]
+
+
+def _add_expanded(detail: Plane, coarse: Plane) -> None:
+    width = detail.shape[1]
+
+    def work(rows: slice) -> None:
+        detail[rows] += _expanded_rows(coarse, rows)[:, 2 : 2 + width]
+
+    over_strips(detail.shape[0], width, work)

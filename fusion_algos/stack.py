@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -209,13 +209,3 @@ def _estimated_ratio(stack: ExposureStack, k: int) -> float:
         if np.count_nonzero(both) >= RATIO_VALUES:
             return max(1.0, float(np.median(linear[1][both] / linear[0][both])))
     return 2.0
-
-
-STRIP_PIXELS = 1 << 18  # a strip's float32 planes stay in the processor's cache
-
-
-def row_strips(height: int, width: int) -> Iterator[slice]:
-    """Consecutive slices of rows that cover an image of height x width, each of about `STRIP_PIXELS` pixels."""
-    rows = max(1, STRIP_PIXELS // width)
-    for start in range(0, height, rows):
-        yield slice(start, min(start + rows, height))
