@@ -1,10 +1,12 @@
 """Exposure fusion and HDR algorithms: arrays in, array out."""
 
 from fusion_algos.algorithm import Algorithm
-from fusion_algos.exposure_fusion import li2013, mertens2009, raman2009
+from fusion_algos.exposure_fusion import kou2017, li2013, mertens2009, raman2009
 from fusion_algos.stack import ExposureStack
 
 # In display order. Adding an algorithm is its file and its name here.
-ALGORITHMS: dict[str, Algorithm] = {module.fuse.name: module.fuse for module in (mertens2009, raman2009, li2013)}
+ALGORITHMS: dict[str, Algorithm] = {
+    module.fuse.name: module.fuse for module in (mertens2009, raman2009, li2013, kou2017)
+}
 
 __all__ = ["ALGORITHMS", "Algorithm", "ExposureStack"]

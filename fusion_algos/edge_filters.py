@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
+
+from fusion_algos.row_windows import over_tall_strips, with_halo
 
 Plane = NDArray[np.float32]
 
@@ -83,37 +86,70 @@ def _variance(plane: Plane, mean: Plane, radius: int) -> Plane:
 def gradient_guided_filter(guide: Plane, source: Plane, radius: int, eps: float) -> Plane:
     """Guided filter whose smoothing is weaker near edges of the guide: HxW float32.
 
-    Kou, Chen, Wen, Li, "Gradient domain guided image filtering", IEEE TIP 24(11), 2015: with chi = sd_3x3 sd_r,
-    Gamma = (chi + d) mean(1 / (chi + d)) and gamma a sigmoid of chi,
-    a = (cov + eps / Gamma gamma) / (var + eps / Gamma).
+    Kou, Chen, Wen, Li, "Gradient domain guided image filtering", IEEE TIP 24(11), 2015: with the regularisation
+    lambda = eps / Gamma and the edge awareness gamma, a = (cov(I, p) + lambda gamma) / (var I + lambda).
     """
-    guide = guide - np.float32(guide.mean(dtype=np.float64))
+    center = np.float32(guide.mean(dtype=np.float64))
+    edges = _EdgeMeasure.of(guide, center, radius)
+    filtered = np.empty_like(guide)
+
+    def work(rows: slice) -> None:
+        outer, inner = with_halo(rows, len(guide), 2 * radius)
+        line = _gradient_guided_lines(guide[outer] - center, source[outer], radius, *edges.terms(outer, eps))
+        filtered[rows] = line.at(guide[outer] - center)[inner]
+
+    over_tall_strips(*guide.shape, work)
+    return filtered
+
+
+def _gradient_guided_lines(
+    guide: Plane, source: Plane, radius: int, regularisation: Plane, awareness: Plane
+) -> LocalLine:
     mean_guide, mean_source = box_mean(guide, radius), box_mean(source, radius)
-    variance = _variance(guide, mean_guide, radius)
-    chi = _variance(guide, box_mean(guide, 1), 1)
-    chi *= variance
-    np.sqrt(chi, out=chi)
-    smoothing, edge = _edge_terms(chi, eps)
     slope = box_mean(guide * source, radius)
     slope -= mean_guide * mean_source
-    slope += smoothing * edge
-    variance += smoothing
-    slope /= variance
+    slope += regularisation * awareness
+    slope /= _variance(guide, mean_guide, radius) + regularisation
     mean_source -= slope * mean_guide
-    return LocalLine(box_mean(slope, radius), box_mean(mean_source, radius)).at(guide)
+    return LocalLine(box_mean(slope, radius), box_mean(mean_source, radius))
 
 
-def _edge_terms(chi: Plane, eps: float) -> tuple[Plane, Plane]:
-    """eps / Gamma and gamma: 0.5 at the mean of chi, towards 1 at edges and 0 at the flattest pixel."""
-    delta = np.float32(1e-6)
-    smoothing = np.reciprocal(chi + delta)
-    smoothing *= np.float32(eps) / smoothing.mean(dtype=np.float64).astype(np.float32)
-    mean, least = chi.mean(dtype=np.float64), float(chi.min())
-    steepness = 4 / (mean - least + 1e-12)
-    edge = np.clip((chi - np.float32(mean)) * np.float32(steepness), -50, 50)
-    np.exp(edge, out=edge)
-    edge = 1 - 1 / (1 + edge)
-    return smoothing, edge
+@dataclass(frozen=True)
+class _EdgeMeasure:
+    """chi = sd_3x3 sd_r of the guide, HxW, with its mean, its least value and the mean of 1 / (chi + delta)."""
+
+    chi: Plane
+    mean: float
+    least: float
+    mean_inverse: float
+
+    DELTA: ClassVar[np.float32] = np.float32(1e-6)
+
+    @classmethod
+    def of(cls, guide: Plane, center: np.float32, radius: int) -> _EdgeMeasure:
+        chi = np.empty_like(guide)
+        inverses = np.empty(
+            len(guide)
+        )  # one sum per row: the result cannot depend on the order of the strips
+
+        def work(rows: slice) -> None:
+            outer, inner = with_halo(rows, len(guide), radius)
+            strip = guide[outer] - center
+            variances = [_variance(strip, box_mean(strip, r), r)[inner] for r in (1, radius)]
+            np.sqrt(variances[0] * variances[1], out=chi[rows])
+            inverses[rows] = np.reciprocal(chi[rows] + cls.DELTA).sum(axis=1, dtype=np.float64)
+
+        over_tall_strips(*guide.shape, work)
+        mean = float(chi.mean(dtype=np.float64))
+        return cls(chi, mean, float(chi.min()), float(inverses.sum() / guide.size))
+
+    def terms(self, rows: slice, eps: float) -> tuple[Plane, Plane]:
+        """lambda = eps / Gamma, Gamma = (chi + delta) mean(1 / (chi + delta)), and gamma, a sigmoid of chi."""
+        chi = self.chi[rows]
+        steepness = 4 / (self.mean - self.least + 1e-12)
+        awareness = np.clip((chi - np.float32(self.mean)) * np.float32(steepness), -50, 50)
+        awareness = 1 - 1 / (1 + np.exp(awareness))
+        return np.float32(eps / self.mean_inverse) / (chi + self.DELTA), awareness
 
 
 @dataclass(frozen=True)

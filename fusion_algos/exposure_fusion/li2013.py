@@ -12,8 +12,9 @@ from fusion_algos.algorithm import algorithm
 from fusion_algos.color import luma_601, round_to_8_bit
 from fusion_algos.edge_filters import LocalLine, guided_filter, guided_lines
 from fusion_algos.row_strips import over_strips
+from fusion_algos.row_windows import enlarged_rows, over_tall_strips, with_halo
 from fusion_algos.stack import ExposureStack
-from fusion_algos.upsampling import enlarged_rows
+
 
 Plane = NDArray[np.float32]
 
@@ -23,7 +24,6 @@ LAPLACIAN = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float32)
 SMALLEST_WEIGHT = np.float32(1e-12)
 COARSE_ABOVE = 4_000_000  # pixels; above, the wide filter's smooth lines are found on a grid of COARSE_STEP
 COARSE_STEP = 4
-TALL = 16  # strips so many times taller than usual, because of the rows around a strip that filters need
 
 
 @algorithm(
@@ -49,7 +49,7 @@ def fuse(
     fused = np.empty(stack.shape, np.float32)
 
     def work(rows: slice) -> None:
-        outer, inner = _widened(rows, stack.height, max(2 * detail_radius, BASE_WINDOW // 2))
+        outer, inner = with_halo(rows, stack.height, max(2 * detail_radius, BASE_WINDOW // 2))
         base_sum, detail_sum = _WeightedSum.zeros(fused[rows].shape), _WeightedSum.zeros(fused[rows].shape)
         for k in range(len(stack)):
             image, guide = stack.image(k, outer), _rounded_luma(stack, k, outer)
@@ -60,7 +60,7 @@ def fuse(
             detail_sum.add(image[inner] - base, detail_weight[inner])
         np.clip(base_sum.mean() + detail_sum.mean(), 0, 1, out=fused[rows])
 
-    over_strips(stack.height, max(1, stack.width // TALL), work)
+    over_tall_strips(stack.height, stack.width, work)
     return fused
 
 
@@ -84,12 +84,6 @@ class _WeightedSum:
         return self.layers / self.weights[..., np.newaxis]
 
 
-def _widened(rows: slice, height: int, halo: int) -> tuple[slice, slice]:
-    """The rows with `halo` more on both sides as far as the image goes, and where `rows` lie in them."""
-    first = max(rows.start - halo, 0)
-    return slice(first, min(rows.stop + halo, height)), slice(rows.start - first, rows.stop - first)
-
-
 def _rounded_luma(stack: ExposureStack, k: int, rows: slice) -> Plane:
     """Luma rounded to 8 bit, in [0, 1]: the published scores need the rounding."""
     return np.divide(round_to_8_bit(luma_601(stack.image(k, rows))), np.float32(255), dtype=np.float32)
@@ -100,14 +94,14 @@ def _most_salient(stack: ExposureStack) -> NDArray[np.uint8]:
     winner = np.zeros(stack.shape[:2], np.uint8)
 
     def work(rows: slice) -> None:
-        outer, inner = _widened(rows, stack.height, SALIENCY_WINDOW // 2 + 1)
+        outer, inner = with_halo(rows, stack.height, SALIENCY_WINDOW // 2 + 1)
         greatest = _saliency(_rounded_luma(stack, 0, outer))[inner]
         for k in range(1, len(stack)):
             saliency = _saliency(_rounded_luma(stack, k, outer))[inner]
             winner[rows][saliency > greatest] = k
             np.maximum(greatest, saliency, out=greatest)
 
-    over_strips(stack.height, max(1, stack.width // TALL), work)
+    over_tall_strips(stack.height, stack.width, work)
     return winner
 
 
