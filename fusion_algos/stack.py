@@ -89,14 +89,17 @@ class ExposureStack:
             return cv2.LUT(np.ascontiguousarray(raw), function(LEVELS_8_BIT))
         return function(raw)
 
+    def decoded_image(self, k: int, rows: slice = WHOLE) -> NDArray[np.float32]:
+        """Exposure k decoded from sRGB to linear light, HxWx3 float32 in [0, 1]."""
+        return self.mapped(k, srgb_to_linear, rows)
+
     def linear_image(self, k: int, rows: slice = WHOLE) -> NDArray[np.float32]:
-        """Linear light of exposure k, HxWx3 float32, 1 = white: `linear_images`, or else sRGB decoded."""
+        """Linear plane of exposure k, HxWx3 float32, 1 = sensor white; ValueError if the stack has none."""
         if self.linear_images is None:
-            return self.mapped(k, srgb_to_linear, rows)
+            raise ValueError("the stack has no linear_images; give them, or use the sRGB images")
         raw = self.linear_images[k][rows]
-        if raw.dtype == np.uint16:
-            return np.divide(raw, np.float32(65535), dtype=np.float32)
-        return np.array(raw, dtype=np.float32, order="C")
+        scale = np.float32(65535 if raw.dtype == np.uint16 else 1)
+        return np.divide(raw, scale, dtype=np.float32)
 
     @property
     def seconds_are_estimated(self) -> bool:

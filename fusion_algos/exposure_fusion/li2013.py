@@ -15,7 +15,6 @@ from fusion_algos.row_strips import over_strips
 from fusion_algos.row_windows import enlarged_rows, over_tall_strips, with_halo
 from fusion_algos.stack import ExposureStack
 
-
 Plane = NDArray[np.float32]
 
 BASE_WINDOW = 31
