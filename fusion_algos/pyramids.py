@@ -1,8 +1,9 @@
 """Gaussian and Laplacian pyramids, and blending in them one image at a time.
 
-Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans. Communications 31(4), 1983: taps
-[1 4 6 4 1]/16. Borders are those of the published exposure fusion programs: a half-sample mirror on the way down,
-a repeated edge on the way up. Images are HxW or HxWxC; pyramids are lists of float32 levels, the finest first.
+Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans. Communications 31(4), 1983:
+taps [1 4 6 4 1]/16. Borders are those of the published exposure fusion programs: a half-sample mirror on the
+way down, a repeated edge on the way up. Images are HxW or HxWxC; pyramids are lists of float32 levels, the
+finest first.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ def downsample(image: NDArray[Any]) -> Plane:
     coarse = np.empty((-(-height // 2), -(-width // 2), *image.shape[2:]), np.float32)
 
     def work(rows: slice) -> None:
-        # Output row i reads input rows 2i-2 .. 2i+2. A strip starts one output row early, away from the image's edge.
+        # Row i reads input rows 2i-2 .. 2i+2; one more output row keeps the strip's mirror out of the rest.
         early = min(rows.start, 1)
         fine = float_rows(image, slice(2 * (rows.start - early), 2 * rows.stop + 1))
         strip = cv2.pyrDown(fine, borderType=cv2.BORDER_REFLECT)
@@ -46,8 +47,8 @@ def upsample(image: Plane, shape: Sequence[int]) -> Plane:
 
 
 def _expanded_rows(image: Plane, rows: slice) -> Plane:
-    """Some rows (the first one even) of the next finer level, with 2 columns too many on the left and some right."""
-    # Fine row 2i reads coarse rows i-1, i, i+1 and row 2i+1 reads i, i+1; pyrUp's own borders fall on what is cut.
+    """Some rows (the first one even) of the next finer level, with 2 columns too many left and some right."""
+    # Fine row 2i reads coarse rows i-1, i, i+1; row 2i+1 reads i, i+1. What pyrUp's own borders touch is cut.
     first, last = rows.start // 2 - 1, (rows.stop - 1) // 2 + 1
     above, below = max(0, -first), max(0, last + 1 - image.shape[0])
     padded = cv2.copyMakeBorder(image[max(0, first) : last + 1], above, below, 1, 1, cv2.BORDER_REPLICATE)
@@ -87,21 +88,21 @@ def add_blended(total: Sequence[Plane], image: NDArray[Any], weight: Plane) -> N
     """
     for blended in total[:-1]:
         coarse_image, coarse_weight = downsample(image), downsample(weight)
-        add_weighted_detail(blended, image, coarse_image, weight)
+        _add_weighted_detail(blended, image, coarse_image, weight)
         image, weight = coarse_image, coarse_weight
     total[-1][...] += weight[..., np.newaxis] * image
 
 
-def add_weighted_detail(total: Plane, image: NDArray[Any], coarse: Plane, weight: Plane) -> None:
+def _add_weighted_detail(total: Plane, image: NDArray[Any], coarse: Plane, weight: Plane) -> None:
     def work(rows: slice) -> None:
         _add_weighted(total[rows], float_rows(image, rows), _expanded_rows(coarse, rows), weight[rows])
 
-    over_strips(*weight.shape, work)
+    over_strips(weight.shape[0], weight.shape[1], work)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _add_weighted(total: Plane, fine: Plane, expanded: Plane, weight: Plane) -> None:
-    """total += weight (fine - expanded) for HxWx3 and HxW, where `expanded` has 2 columns too many on the left."""
+    """total += weight (fine - expanded), HxWx3 and HxW; `expanded` has 2 columns too many on the left."""
     threefold = np.empty(3 * weight.shape[1], np.float32)
     for y in range(weight.shape[0]):
         _repeat_three_times(weight[y], threefold)
@@ -124,16 +125,16 @@ def _add_weighted_row(total: Plane, fine: Plane, expanded: Plane, weight: Plane)
 
 
 def collapse(pyramid: Sequence[Plane]) -> Plane:
-    """The image of a Laplacian pyramid, whose levels are overwritten on the way: the first becomes the image."""
+    """The image of a Laplacian pyramid. Its levels are overwritten: the first becomes the image."""
     for detail, coarse in zip(pyramid[-2::-1], pyramid[:0:-1], strict=True):
         _add_expanded(detail, coarse)
     return pyramid[0]
 
 
 def _add_expanded(detail: Plane, coarse: Plane) -> None:
-    width = detail.shape[1]
+    height, width = detail.shape[:2]
 
     def work(rows: slice) -> None:
         detail[rows] += _expanded_rows(coarse, rows)[:, 2 : 2 + width]
 
-    over_strips(detail.shape[0], width, work)
+    over_strips(height, width, work)

@@ -5,20 +5,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 
-# About half of a core's second-level cache for a strip of float32 RGB: one strip is in use with two or three others.
-STRIP_PIXELS = 64_000
+# A strip of float32 RGB (1.5 MB) and the two or three that it is worked on with stay in a core's caches.
+STRIP_PIXELS = 128_000
 
 
 def row_strips(height: int, width: int) -> Iterator[slice]:
-    """Slices that cover rows 0..height of an image of that width; all but the last start and end at an even row."""
+    """Slices that together cover the rows of an image; each starts at an even row."""
     rows = max(2, STRIP_PIXELS // width // 2 * 2)
     return (slice(first, min(first + rows, height)) for first in range(0, height, rows))
 
 
 def over_strips(height: int, width: int, work: Callable[[slice], None]) -> None:
-    """Call `work` once for each strip of rows; `work` writes to these rows only, so that the order cannot matter.
+    """Call `work` once for each strip of rows, on as many threads as `cv2.setNumThreads` allows OpenCV.
 
-    `cv2.setNumThreads` says how many threads, so that one setting governs both OpenCV and this.
+    One setting so governs both. `work` must write to its own rows only: then the order cannot matter.
     """
     strips = list(row_strips(height, width))
     threads = min(max(1, cv2.getNumThreads()), len(strips))

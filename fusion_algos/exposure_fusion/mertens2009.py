@@ -15,7 +15,7 @@ Plane = NDArray[np.float32]
 
 # Every exposure gets this much, so that one is left where none has any quality.
 SMALLEST_WEIGHT = np.float32(1e-12)
-# A smaller contrast is rounding noise of float32, which would drown SMALLEST_WEIGHT where nothing has any contrast.
+# A smaller contrast is float32's rounding noise, which would drown SMALLEST_WEIGHT where all is flat.
 ROUNDING_NOISE = np.float32(1e-6)
 
 
@@ -31,39 +31,41 @@ def fuse(stack: ExposureStack) -> Plane:
     Beyond the stack, memory holds one blended pyramid, two weight planes and one exposure's coarser levels,
     however many exposures there are.
     """
-    weights_sum = _sum_of_weights(stack)
+    sum_of_weights = _sum_of_weights(stack)
+    weight = np.empty_like(sum_of_weights)
     blended = empty_pyramid(stack.shape, level_count(stack.height, stack.width))
-    weight = np.empty_like(weights_sum)
     for image in stack.images:
-
-        def normalise(rows: slice, image: NDArray[Any] = image) -> None:
-            np.add(quality_rows(image, rows), SMALLEST_WEIGHT, out=weight[rows])
-            weight[rows] /= weights_sum[rows]
-
-        over_strips(*weight.shape, normalise)
+        _write_weight(image, sum_of_weights, weight)
         add_blended(blended, image, weight)
-    fused = collapse(blended)
-    _to_unit_range(fused, _white(stack.images[0]))
-    return fused
+    return _in_unit_range(collapse(blended), _white(stack.images[0]))
 
 
 def _sum_of_weights(stack: ExposureStack) -> Plane:
-    total = np.zeros(stack.shape[:2], np.float32)
+    total = np.zeros((stack.height, stack.width), np.float32)
 
     def work(rows: slice) -> None:
         for image in stack.images:
             total[rows] += quality_rows(image, rows) + SMALLEST_WEIGHT
 
-    over_strips(*total.shape, work)
+    over_strips(stack.height, stack.width, work)
     return total
 
 
-def _to_unit_range(image: Plane, white: np.float32) -> None:
+def _write_weight(image: NDArray[Any], sum_of_weights: Plane, weight: Plane) -> None:
+    def work(rows: slice) -> None:
+        np.add(quality_rows(image, rows), SMALLEST_WEIGHT, out=weight[rows])
+        weight[rows] /= sum_of_weights[rows]
+
+    over_strips(weight.shape[0], weight.shape[1], work)
+
+
+def _in_unit_range(image: Plane, white: np.float32) -> Plane:
     def work(rows: slice) -> None:
         image[rows] /= white
         np.clip(image[rows], 0, 1, out=image[rows])
 
     over_strips(image.shape[0], image.shape[1], work)
+    return image
 
 
 def _white(image: NDArray[Any]) -> np.float32:
@@ -72,13 +74,17 @@ def _white(image: NDArray[Any]) -> np.float32:
 
 
 def quality(image: NDArray[Any]) -> Plane:
-    """Contrast x saturation x well-exposedness (HxW, not normalised) of an HxWx3 RGB image, uint8 or float32."""
-    plane = np.empty(image.shape[:2], np.float32)
+    """Contrast x saturation x well-exposedness, HxW, of an HxWx3 RGB image: uint8, or float32 in [0, 1].
+
+    Not normalised: Mertens' weights are this plus SMALLEST_WEIGHT over its sum over the exposures.
+    """
+    height, width = image.shape[:2]
+    plane = np.empty((height, width), np.float32)
 
     def work(rows: slice) -> None:
         plane[rows] = quality_rows(image, rows)
 
-    over_strips(*plane.shape, work)
+    over_strips(height, width, work)
     return plane
 
 
@@ -132,7 +138,7 @@ def _quality_row(channels: Plane, above: Plane, here: Plane, below: Plane, quali
         neighbours = (above[x + 1] + below[x + 1]) + (here[x] + here[x + 2])
         contrast = abs(neighbours - np.float32(4) * here[x + 1])
         contrast = contrast if contrast > ROUNDING_NOISE else np.float32(0)
-        # The variance of three values is a ninth of their squared differences' sum: exactly 0 where they are equal.
+        # Variance of three values = their squared differences' sum / 9, which is exactly 0 for a grey pixel.
         differences = (red - green) ** 2 + (green - blue) ** 2 + (blue - red) ** 2
         distance = (red - half) ** 2 + (green - half) ** 2 + (blue - half) ** 2
         exposedness = _exp(distance * np.float32(-1 / (2 * 0.2**2)))
@@ -141,7 +147,7 @@ def _quality_row(channels: Plane, above: Plane, here: Plane, below: Plane, quali
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _exp(x: np.float32) -> np.float32:
-    """exp(x) to 3e-6 of itself for -10 <= x <= 0: a call of the library's exp would keep the loop from being vectorised."""
+    """exp(x) for -10 <= x <= 0 to 3e-6 of itself, as (series of x / 32)^32: numba can vectorise this."""
     z = x * np.float32(1 / 32)
     power = np.float32(1 / 720)
     for inverse_factorial in (1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
