@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from fusion_algos.color import round_to_8_bit
 from fusion_algos.mef_ssim_windows import WINDOW, desired_patches, mean_similarity
-from fusion_algos.stack import ExposureStack, row_strips
+from fusion_algos.row_strips import row_strips
+from fusion_algos.stack import ExposureStack
 
 SCALE_EXPONENTS = (0.0448, 0.2856, 0.3001)  # fine to coarse; normalised over the scales in use
 

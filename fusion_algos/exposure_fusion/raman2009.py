@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from fusion_algos.algorithm import algorithm
 from fusion_algos.color import luminance_709
 from fusion_algos.edge_filters import BilateralGrid, bilateral_grid
-from fusion_algos.stack import ExposureStack, row_strips
+from fusion_algos.row_strips import row_strips
+from fusion_algos.stack import ExposureStack
 
 Plane = NDArray[np.float32]
 
