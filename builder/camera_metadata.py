@@ -29,14 +29,12 @@ TIME_TAGS = (  # time stamp, fraction, zone; best first
     ("Image DateTime", "EXIF SubSecTime", "EXIF OffsetTime"),
 )
 # What exifread 3.5 was seen to raise on damaged tags (found by fuzzing); it promises nothing.
-EXIF_ERRORS = (
-    ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, ZeroDivisionError, struct.error,
-)  # fmt: skip
+EXIF_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, struct.error)
 
 
 @dataclass(frozen=True)
 class FrameFacts:
-    """Facts of one camera file; the only thing that grouping looks at. `None` means: the file does not say."""
+    """Facts of one camera file; the only thing that grouping looks at. None: the file does not say."""
 
     path: str  # absolute, POSIX
     sha256: str

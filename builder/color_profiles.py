@@ -1,7 +1,7 @@
 """Embedded ICC profiles: pixels in a profile's colours become sRGB.
 
-8 bits go through LittleCMS (Pillow's ImageCms). It refuses 16-bit RGB, so profiles made of a matrix and curves are
-evaluated here in float. A broken profile is an error and not a guess: nobody can tell which colours were meant.
+8 bits go through LittleCMS (Pillow's ImageCms). It refuses 16-bit RGB, so profiles made of a matrix and
+curves are evaluated here in float. A broken profile is an error, not a guess at the colours that were meant.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from builder.image_headers import UnreadableImage
+from fusion_algos.color import linear_to_srgb
 
 # Linear sRGB -> XYZ relative to D50, the ICC connection space (IEC 61966-2-1, Bradford-adapted)
 SRGB_TO_XYZ_D50 = np.array(
@@ -26,8 +27,8 @@ STRIP_ROWS = 256
 def to_srgb(pixels: np.ndarray, profile: bytes, *, name: str) -> np.ndarray:
     """uint8 or uint16, HxW (grey) or HxWx3 in the colours of `profile` -> the same type in sRGB.
 
-    Grey stays HxW where the profile leaves it neutral. UnreadableImage (unsupported-profile) if the profile is
-    broken, is for other channels, or is a table profile on 16-bit pixels.
+    Grey may stay HxW. UnreadableImage (unsupported-profile) if the profile is broken, for other channels, or
+    a table profile on 16-bit pixels.
     """
     space = _colour_space(profile, name)
     if space == "GRAY" and pixels.ndim == 3:
@@ -124,7 +125,7 @@ def _xyz(tag: bytes) -> np.ndarray:
 
 
 def _curve(tag: bytes) -> np.ndarray:
-    """A tone curve as 65536 float32 values in [0, 1] (curveType and parametricCurveType, ICC.1, 10.6 and 10.18)."""
+    """A tone curve as 65536 float32 values in [0, 1] (ICC.1, 10.6 curveType, 10.18 parametric)."""
     encoded = np.linspace(0.0, 1.0, 65536)
     signature = tag[:4]
     if signature == b"para":
@@ -146,8 +147,8 @@ def _parametric_curve(tag: bytes, encoded: np.ndarray) -> np.ndarray:
     counts = (1, 3, 4, 5, 7)
     if function >= len(counts):
         raise ValueError(f"a parametric curve of type {function}")
-    g, *rest = (value / 65536.0 for value in struct.unpack_from(f">{counts[function]}i", tag, 12))
-    a, b, c, d, e, f = (*rest, *(1.0, 0.0, 0.0, 0.0, 0.0, 0.0)[len(rest) :])
+    given = [value / 65536.0 for value in struct.unpack_from(f">{counts[function]}i", tag, 12)]
+    g, a, b, c, d, e, f = given + [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0][len(given) :]
     if function in (1, 2):  # their threshold is -b/a, below it the value is constant
         c, d, e, f = 0.0, -b / a if a else 0.0, c, c
     power = np.maximum(a * encoded + b, 0.0) ** g + e
@@ -155,7 +156,5 @@ def _parametric_curve(tag: bytes, encoded: np.ndarray) -> np.ndarray:
 
 
 def _srgb_levels(linear: np.ndarray) -> np.ndarray:
-    """Linear light in [0, 1] -> sRGB-encoded uint16 (IEC 61966-2-1)."""
-    linear = linear.clip(0.0, 1.0)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(encoded * 65535.0).astype(np.uint16)
+    """Linear light, clipped to [0, 1] -> sRGB-encoded uint16."""
+    return np.round(linear_to_srgb(linear) * 65535.0).astype(np.uint16)

@@ -76,7 +76,7 @@ def _rebuild(reason: str, sentence: str) -> UnreadableImage:
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What the header of a supported file says; sizes in pixels as stored, before `orientation` (EXIF 1..8)."""
+    """What the header of a supported file says; sizes as stored, before `orientation` (EXIF 1..8)."""
 
     kind: str  # "jpeg", "png", "tiff" or "raw"
     width: int
@@ -88,7 +88,7 @@ class ImageHeader:
 
 
 def sniff_kind(data: bytes) -> str | None:
-    """ "jpeg", "png", "tiff" or "raw" by magic bytes and, within the TIFF family, by tags; None for others."""
+    """ "jpeg", "png", "tiff" or "raw" by magic bytes and, among TIFFs, by tags; None for others."""
     if data[:3] == b"\xff\xd8\xff":
         return "jpeg"
     if data[:8] == PNG_MAGIC:
@@ -116,7 +116,7 @@ def _is_tiff_based_raw(data: bytes) -> bool:
 
 
 def _has_camera_sub_directories(data: bytes) -> bool:
-    """A cut file whose first directory is whole, names a maker (tag 271) and sub-directories: a camera's RAW."""
+    """A cut file whose first directory is whole and names a maker (tag 271) and sub-directories."""
     try:
         fields = tiff_tags.first_directory(data).fields
     except TiffDamage:
@@ -263,7 +263,7 @@ def _png_header(data: bytes, name: str) -> ImageHeader:
 
 
 def _png_profile(chunk: bytes) -> bytes:
-    """The ICC profile of an iCCP chunk: name, 0, method 0, zlib stream; a broken one is handed on as it is."""
+    """The ICC profile of an iCCP chunk (name, 0, method 0, zlib stream); a broken one as it is."""
     packed = chunk[chunk.find(b"\0") + 2 :]
     inflater = zlib.decompressobj()
     try:
@@ -273,7 +273,7 @@ def _png_profile(chunk: bytes) -> bytes:
 
 
 def _jpeg_header(data: bytes, name: str) -> ImageHeader:
-    """Frame size, EXIF block and ICC profile from the marker segments (JPEG T.81 annex B; ICC.1 annex B.4)."""
+    """Frame size, EXIF block and ICC profile from the marker segments (T.81 annex B; ICC.1 B.4)."""
     size, exif, profile_parts = None, (0, 0), {}
     for marker, start, length in _jpeg_segments(data, name):
         if marker in JPEG_FRAMES and size is None:

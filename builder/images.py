@@ -28,6 +28,7 @@ from builder.image_headers import (
 )
 from builder.raw import develop_raw, raw_white_balance
 from builder.settings import ScanSettings
+from fusion_algos.color import linear_to_srgb
 
 __all__ = [
     "ImageHeader",
@@ -51,7 +52,7 @@ DEFAULT_LIMITS = ScanSettings()
 
 
 def read_bytes(path: str | os.PathLike[str], limits: ScanSettings = DEFAULT_LIMITS) -> bytes:
-    """The bytes of a regular file of at most `limits.max_file_mb`; UnreadableImage if that is not to be had."""
+    """The bytes of a regular file of at most `limits.max_file_mb`; UnreadableImage if not to be had."""
     name = os.fspath(path)
     try:
         name.encode()
@@ -84,10 +85,8 @@ def _unreadable(name: str, error: OSError) -> UnreadableImage:
     if error.errno == errno.ELOOP:
         found, remedy = "its link leads back to itself", "repair or delete the link"
     elif error.errno == errno.ENOENT and os.path.islink(name):
-        found, remedy = (
-            f"it is a link to {os.readlink(name)!r}, which does not exist",
-            "repair or delete the link",
-        )
+        found = f"it is a link to {os.readlink(name)!r}, which does not exist"
+        remedy = "repair or delete the link"
     elif error.errno == errno.ENOENT:
         found, remedy = "there is no such file", "scan the folder again if it was moved or renamed"
     elif error.errno in (errno.EACCES, errno.EPERM):
@@ -126,7 +125,7 @@ def _decode_jpeg(data: bytes, name: str) -> np.ndarray:
 
 
 def _decode_with_vips(data: bytes, name: str) -> np.ndarray:
-    """PNG and TIFF: cv2 multiplies TIFF colours by alpha and turns TIFFs by their orientation, asked or not."""
+    """PNG and TIFF by libvips: cv2 multiplies TIFF colours by alpha and always turns TIFFs upright itself."""
     try:
         return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error").numpy()
     except pyvips.Error as error:
@@ -159,9 +158,8 @@ def display_from_linear(linear: np.ndarray, *, bits: int = 8) -> np.ndarray:
 
 @cache
 def _display_table(bits: int) -> np.ndarray:
-    """The 65536 sRGB-encoded levels of linear uint16 light (IEC 61966-2-1)."""
-    linear = np.linspace(0.0, 1.0, 65536)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    """The sRGB-encoded level of each of the 65536 levels of linear light."""
+    encoded = linear_to_srgb(np.arange(65536, dtype=np.uint16))
     return np.round(encoded * (2**bits - 1)).astype({8: np.uint8, 16: np.uint16}[bits])
 
 
@@ -182,18 +180,14 @@ def encode_jpeg(pixels: np.ndarray, quality: int = 95) -> bytes:
 
 def _picture(pixels: np.ndarray) -> np.ndarray:
     """Checked at the edge: what may become a file."""
-    if (
-        pixels.ndim != 3
-        or pixels.shape[2] != 3
-        or pixels.dtype not in (np.uint8, np.uint16)
-        or not pixels.size
-    ):
+    is_picture = pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size > 0
+    if not is_picture or pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"a picture is HxWx3 uint8 or uint16, got {pixels.shape} {pixels.dtype}")
     return np.ascontiguousarray(pixels)
 
 
 def read_image(path: str | os.PathLike[str], limits: ScanSettings = DEFAULT_LIMITS) -> np.ndarray:
-    """Any supported file as HxWx3 RGB, sRGB-encoded, upright; RAW in its own as-shot white balance, 8 bits."""
+    """Any supported file as HxWx3 RGB, sRGB-encoded, upright; RAW as shot, 8 bits."""
     name, data = os.fspath(path), read_bytes(path, limits)
     if sniff_kind(data) != "raw":
         return decode_image(data, name=name, limits=limits)

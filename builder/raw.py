@@ -80,7 +80,7 @@ def raw_exposure(data: bytes, *, name: str) -> RawExposure:
 
 
 def raw_white_balance(data: bytes, *, name: str) -> tuple[float, float, float, float]:
-    """The as-shot multipliers of red, green, blue and second green; libraw's daylight ones if none were stored."""
+    """As-shot multipliers of red, green, blue and second green; libraw's daylight ones if there are none."""
     with _opened(data, name) as raw:
         for stored in (raw.camera_whitebalance, raw.daylight_whitebalance):
             red, green, blue, green2 = (float(value) for value in stored)
@@ -94,9 +94,9 @@ def develop_raw(
 ) -> np.ndarray:
     """Linear Rec.709 light, uint16 HxWx3, upright; 65535 = the sensor's white level in every channel.
 
-    `white_balance` is the reference frame's for all frames of a sequence (`raw_white_balance`). UnreadableImage
-    for damaged files. Every automatic step of libraw is off: with the default adjust_maximum_thr a frame whose
-    peak lies at 75-100 % of white is stretched by a factor of its own, which breaks the ratios between frames.
+    `white_balance` is the reference frame's for all frames of a sequence (`raw_white_balance`).
+    UnreadableImage for damaged files. Every automatic step of libraw is off: with the default adjust_maximum_thr
+    a frame with its peak at 75-100 % of white is stretched by a factor of its own.
     """
     read_header(data, name=name, limits=limits)
     with _opened(data, name) as raw:

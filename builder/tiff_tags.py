@@ -1,6 +1,6 @@
 """A strict reader of TIFF directories: the part of TIFF, EXIF and RAW headers that decides what a file is.
 
-It only reads what lies inside the bytes and never follows a directory twice. Source: TIFF 6.0, sections 2 and 8.
+It reads only what lies inside the bytes and follows no directory twice. Source: TIFF 6.0, sections 2 and 8.
 """
 
 from __future__ import annotations
