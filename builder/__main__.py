@@ -51,7 +51,11 @@ class Workspace:
         from builder.report import as_text
 
         if self.as_json:
-            print(json.dumps({title: table.to_dict("records") for title, table in report.tables.items()}, indent=1))
+            print(
+                json.dumps(
+                    {title: table.to_dict("records") for title, table in report.tables.items()}, indent=1
+                )
+            )
         else:
             for title, table in report.tables.items():
                 print(f"\n{title}\n{as_text(table)}")

@@ -113,9 +113,7 @@ def _taken_in(
     """Ingest what a scan accepted; tables of what was left out."""
     if scanned is None:
         return {}
-    result = ingest_accepted(
-        data, settings, link=request.link, include_ambiguous=request.include_ambiguous
-    )
+    result = ingest_accepted(data, settings, link=request.link, include_ambiguous=request.include_ambiguous)
     tables = scanned.tables()
     left_out = tables["Sequences"][tables["Sequences"]["status"] != "accepted"]
     shown = {"Sequences left out": left_out} if len(left_out) else {}

@@ -36,7 +36,11 @@ def examine(data: Path, settings: Settings) -> Report:
 
 def _python(_data: Path, _settings: Settings) -> Iterator[Finding]:
     fine = sys.version_info >= (3, 11)
-    yield "python", "ok" if fine else "problem", sys.version.split()[0] + ("" if fine else "; needs 3.11 or newer")
+    yield (
+        "python",
+        "ok" if fine else "problem",
+        sys.version.split()[0] + ("" if fine else "; needs 3.11 or newer"),
+    )
 
 
 def _packages(_data: Path, settings: Settings) -> Iterator[Finding]:
@@ -58,7 +62,9 @@ def _opencv(_data: Path, _settings: Settings) -> Iterator[Finding]:
 
 def _machine(_data: Path, settings: Settings) -> Iterator[Finding]:
     free, need = free_memory(), peak_bytes(7, 24)
-    detail = f"{core_count()} cores, {free / 1e9:.1f} GB free; 7 frames of 24 MP take about {need / 1e9:.1f} GB"
+    detail = (
+        f"{core_count()} cores, {free / 1e9:.1f} GB free; 7 frames of 24 MP take about {need / 1e9:.1f} GB"
+    )
     yield "cores and memory", "ok" if free > need else "problem", detail
 
 

@@ -87,7 +87,9 @@ def _check_name(name: str) -> None:
 
 def _files_by_scene(folder: Path, scenes: Sequence[str]) -> dict[str, Path]:
     if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder; give one that holds <scene>.png, <scene>.jpg or <scene>.tif")
+        raise ValueError(
+            f"{folder} is not a folder; give one that holds <scene>.png, <scene>.jpg or <scene>.tif"
+        )
     found = {path.stem: path for path in sorted(folder.iterdir()) if path.stem in scenes}
     if not found:
         raise ValueError(f"{folder} holds no file named like one of the scenes: {', '.join(scenes)}")

@@ -131,7 +131,9 @@ def simulate_brackets(output: Path, seed: int, size: tuple[int, int], count: int
     """Simulate brackets as a command of its own."""
     with Progress("simulate", count, "scene") as progress:
         simulate(output, seed=seed, size=size, count=count, on_scene=progress.advance)
-    return Report(lines=(f"Photographs: {output / 'photos'}; their truth, for tests only: {output / 'truth'}",))
+    return Report(
+        lines=(f"Photographs: {output / 'photos'}; their truth, for tests only: {output / 'truth'}",)
+    )
 
 
 def parse_size(text: str) -> tuple[int, int]:

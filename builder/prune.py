@@ -40,7 +40,9 @@ def prune_dataset(data: Path, settings: Settings, *, delete: bool) -> Report:
         for stage in STAGES:
             for product in store.products(stage, name):
                 if stage == "cache" or not _is_needed(product, needed):
-                    why = "cache" if stage == "cache" else "superseded" if product.key in superseded else "old"
+                    why = (
+                        "cache" if stage == "cache" else "superseded" if product.key in superseded else "old"
+                    )
                     rows.append(_row(store, stage, name, product, why))
                     if delete:
                         _delete_product(store, stage, name, product)

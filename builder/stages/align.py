@@ -55,7 +55,12 @@ class AlignedScene:
     """The aligned frames of one scene; each is decoded at most once, and only if somebody asks."""
 
     def __init__(
-        self, data: Path, scene: SceneRecord, product: Product, originals: Originals, frames: list[Frame] | None
+        self,
+        data: Path,
+        scene: SceneRecord,
+        product: Product,
+        originals: Originals,
+        frames: list[Frame] | None,
     ) -> None:
         self.scene = scene
         self.product = product

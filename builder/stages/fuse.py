@@ -27,7 +27,9 @@ def planned_algorithms(settings: Settings) -> tuple[str, ...]:
         for key in parameters:
             if key not in ALGORITHMS[name].parameters:
                 names = ", ".join(ALGORITHMS[name].parameters) or "it has none"
-                raise SettingsError(f"[algorithms.{name}]: unknown parameter {key!r}; its parameters: {names}")
+                raise SettingsError(
+                    f"[algorithms.{name}]: unknown parameter {key!r}; its parameters: {names}"
+                )
     chosen = settings.fuse.algorithms or tuple(ALGORITHMS)
     return tuple(name for name in ALGORITHMS if name in chosen)
 
