@@ -1,0 +1,72 @@
+"""Exposures of frames whose files state none or false ones: a given step, or ratios estimated from the pixels."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations, pairwise
+
+from builder.bracket_pieces import Piece
+from builder.exposure_values import same_exposure
+from builder.hand_brackets import Views
+from builder.shots import Shot
+
+CONCORDANCE = (
+    0.8  # of capture order with brightness (Kendall's tau), above which the order was a ramp of exposures
+)
+
+
+def pixels_contradict(shots: Sequence[Shot], views: Views, least_span_ev: float) -> bool:
+    """Whether frames that claim one exposure differ in brightness as much as a bracket does."""
+    levels = [views.brightness(shot.facts) for shot in shots]
+    lit = [level for level in levels if level]
+    return len(lit) > 1 and math.log2(max(lit) / min(lit)) >= least_span_ev
+
+
+def with_explicit_exposures(piece: Piece, views: Views, ev_step: float | None, least_span_ev: float) -> Piece:
+    """The piece with exposures for frames that state none, or false ones where `ev_step` is given to replace them.
+
+    EV are relative then, the darkest frame at 0; the piece is unchanged where exposures are known or where
+    the pixels cannot be read.
+    """
+    stated = len(piece.evs) == len(piece.shots)
+    if stated and (ev_step is None or not _are_false(piece, views, least_span_ev)):
+        return piece
+    ordered = _dark_to_bright(piece.shots, views)
+    if ordered is None:
+        return piece
+    if ev_step is None:
+        steps, flag = _estimated_steps(ordered, views), "estimated-exposures"
+    else:
+        steps, flag = [ev_step] * (len(ordered) - 1), "given-ev-step"
+    brightness = [sum(steps[:position]) for position in range(len(ordered))]
+    shots = tuple(replace(shot, ev=-ev) for shot, ev in zip(ordered, brightness, strict=True))
+    return replace(piece, shots=shots, flags=(*piece.flags, flag))
+
+
+def _are_false(piece: Piece, views: Views, least_span_ev: float) -> bool:
+    equal = all(same_exposure(piece.evs[0], ev) for ev in piece.evs)
+    return equal and pixels_contradict(piece.shots, views, least_span_ev)
+
+
+def _dark_to_bright(shots: Sequence[Shot], views: Views) -> list[Shot] | None:
+    """Shots from dark to bright: in capture order where that is a ramp, which noise in black frames cannot disturb."""
+    levels = [views.brightness(shot.facts) for shot in shots]
+    known = [level for level in levels if level is not None]
+    if len(known) < len(shots):
+        return None
+    pairs = list(combinations(known, 2))
+    tau = sum((b > a) - (b < a) for a, b in pairs) / max(len(pairs), 1)
+    if abs(tau) >= CONCORDANCE:
+        return list(shots) if tau > 0 else list(reversed(shots))
+    return [shot for _, shot in sorted(zip(known, shots, strict=True), key=lambda pair: pair[0])]
+
+
+def _estimated_steps(ordered: Sequence[Shot], views: Views) -> list[float]:
+    """EV between neighbours; where no pixel is unclipped in both, the median of the other steps; 1 without any."""
+    steps = [views.ev_between(darker.facts, brighter.facts) for darker, brighter in pairwise(ordered)]
+    known = [step for step in steps if step is not None]
+    usual = statistics.median(known) if known else 1.0
+    return [max(usual if step is None else step, 0.0) for step in steps]
