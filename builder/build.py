@@ -103,7 +103,8 @@ def build(
     for name in selection.only:
         ledger.clear(name)  # asked for by name: another chance for what was quarantined
     index = SceneIndex(data, settings, selection)
-    finished, unfinished = [], []
+    finished: list[ScenePlan] = []
+    unfinished: list[ScenePlan] = []
     for plan in index.plans.values():
         (finished if plan.is_finished(store) else unfinished).append(plan)
     outcomes: list[Outcome] = []

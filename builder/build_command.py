@@ -150,7 +150,7 @@ def _report(
     catalog: Catalog | None,
     record: RunRecord,
 ) -> Report:
-    failed = bool(result.broken) or "Not ingested" in tables
+    failed: bool = bool(result.broken) or "Not ingested" in tables
     if result.broken:
         tables["Scenes that cannot be read"] = pd.DataFrame(result.broken, columns=["scene", "reason"])
     if catalog is not None:
@@ -159,12 +159,12 @@ def _report(
             failures = failure_table(session)
         if len(failures):
             tables["Candidates that could not be made"] = failures
-        failed = failed or tables["Scenes"]["status"].isin(["failed", "quarantined", "partial"]).any()
+        failed |= bool(tables["Scenes"]["status"].isin(["failed", "quarantined", "partial"]).any())
     failed = failed or any(isinstance(outcome, Failure) for outcome in result.outcomes)
     doubtful = request.strict and "Sequences left out" in tables
     record.counts = _counts(result)
     record.failures = [asdict(outcome) for outcome in result.outcomes if isinstance(outcome, Failure)]
-    return Report(tables, _closing_lines(data, result, record.counts), failed=bool(failed or doubtful))
+    return Report(tables, _closing_lines(data, result, record.counts), failed=failed or doubtful)
 
 
 def _counts(result: BuildReport) -> dict[str, int]:

@@ -16,6 +16,7 @@ from builder.store import sha256_hex
 
 Frame = NDArray[np.uint8]
 LinearFrame = NDArray[np.uint16]
+WhiteBalance = tuple[float, float, float, float]
 
 
 class ChangedOriginal(ValueError):
@@ -31,7 +32,7 @@ class Originals:
         self._scene = scene
         self._scale = settings.align.scale
         self._limits = settings.scan
-        self._white_balance: tuple[float, ...] | None = None
+        self._white_balance: WhiteBalance | None = None
 
     def display(self, position: int) -> Frame:
         """One original that is not RAW: HxWx3 uint8, sRGB, upright."""
@@ -53,7 +54,7 @@ class Originals:
         self.decoded += 1
         return self._resized(frame)
 
-    def _shared_white_balance(self) -> tuple[float, ...]:
+    def _shared_white_balance(self) -> WhiteBalance:
         """The as-shot balance of the middle RAW frame: a camera's own choice varies within a bracket."""
         if self._white_balance is None:
             raw = [exposure for exposure in self._scene.exposures if exposure.kind == "raw"]

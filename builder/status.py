@@ -32,7 +32,7 @@ def dataset_status(data: Path, settings: Settings, *, verify: bool) -> Report:
             failures = failure_table(session)
     finally:
         catalog.close()
-    failed = tables["Scenes"]["status"].isin(["failed", "quarantined", "partial"]).any()
+    failed = bool(tables["Scenes"]["status"].isin(["failed", "quarantined", "partial"]).any())
     if len(failures):
         tables["Candidates that could not be made"] = failures
     if index.broken:

@@ -1,0 +1,62 @@
+# Every task of the project. `make` or `make help` lists them.
+SHELL := /bin/sh
+PYTHON ?= python3
+DATA ?= data
+SOURCE ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+READY_TEST := $(VENV)/.ready-test
+PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build-dataset contact-sheets status doctor test check format benchmark clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## make the virtual environment with the pinned packages (the others do it when needed)
+
+build-dataset: $(READY)  ## candidates for all scenes: [SOURCE=folder of photos] [DATA=data]; no SOURCE: simulated
+	$(RUN) -m builder build $(if $(SOURCE),"$(SOURCE)",--simulated) --data "$(DATA)"
+
+contact-sheets: $(READY)  ## one page per scene with exposures and candidates, in DATA/contact_sheets
+	$(RUN) -m builder contact-sheet --data "$(DATA)"
+
+status: $(READY)  ## scenes, stages, failures of DATA
+	$(RUN) -m builder status --data "$(DATA)"
+
+doctor: $(READY)  ## is this machine fit for a build?
+	$(RUN) -m builder doctor --data "$(DATA)"
+
+test: $(READY_TEST)  ## run the test suite
+	$(RUN) -m pytest
+
+check: $(READY_TEST)  ## format, lint, types, tests: what has to be green before a commit
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(RUN) -m pytest
+
+format: $(READY_TEST)  ## bring the code into the project's format
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+benchmark: $(READY_TEST)  ## speed and memory against peers, and the scores beside the published ones
+	$(RUN) -m tests.benchmarks
+
+clean:  ## remove environment and caches; never data, runs or votes
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (once; a minute or two)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) -e .
+	@touch $@
+
+$(READY_TEST): $(READY)
+	@echo "Adding what the tests need (once)"
+	@$(PIP) -e '.[test]'
+	@touch $@
