@@ -132,7 +132,9 @@ BROAD = ("Exception", "BaseException")
 @pytest.mark.parametrize("module", LIGHT)
 def test_light_modules_load_neither_numpy_nor_cv2(module):
     code = f"import sys, {module}; print(*sorted({{'numpy', 'cv2', 'numba', 'pandas'}} & set(sys.modules)))"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
     assert answer.stdout.strip() == ""
 
 
@@ -143,7 +145,9 @@ def test_help_loads_only_what_it_needs():
         "try:\n    runpy.run_module('builder', run_name='__main__')\nexcept SystemExit:\n    pass\n"
         "print('LOADED', *sorted({'numpy', 'cv2', 'numba', 'pandas', 'sqlalchemy', 'PIL'} & set(sys.modules)))"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
     assert "build" in answer.stdout
     assert answer.stdout.strip().splitlines()[-1] == "LOADED"
 
