@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from builder.common_crop import Crop, common_crop
 from builder.motion_model import MODEL_NAMES, Matrix, largest_shift, rotation_of, scale_of
-from builder.proxy import Pair, Proxy, make_pair, make_proxy, mean_ncc
+from builder.proxy import Pair, Proxy, has_texture, make_pair, make_proxy, mean_ncc
 from builder.registration import PairFit, misplacement, register
 from builder.settings import AlignSettings
 
@@ -140,6 +140,8 @@ def _fit(pair: Pair, proxies: Sequence[Proxy], neighbour: int, known: PairFit, i
 
 def _transform(pair: Pair, proxy: Proxy, fit: PairFit | None, identity_px: float) -> FrameTransform:
     """A fit between proxies as a transform at full resolution; nothing within `identity_px` is moved."""
+    if fit is None and not has_texture(proxy):
+        return replace(_measured(pair, proxy, np.eye(3), "identity"), flags=("no-texture",))
     if fit is None:
         return replace(_measured(pair, proxy, np.eye(3), "failed"), flags=("align-failed",))
     if largest_shift(fit.matrix, pair.shape) * proxy.enlargement < identity_px:

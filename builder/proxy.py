@@ -55,14 +55,20 @@ class Pair:
 
 def make_proxy(frame: NDArray[np.uint8], long_side: int) -> Proxy:
     """Reduce an HxWx3 uint8 RGB frame to at most `long_side` pixels; smaller frames keep their size."""
-    height, width = frame.shape[:2]
-    scale = min(1.0, long_side / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    luma = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    ratio_x, ratio_y = width / size[0], height / size[1]
+    small = reduced(frame, long_side)
+    luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    ratio_x, ratio_y = frame.shape[1] / small.shape[1], frame.shape[0] / small.shape[0]
     # INTER_AREA: full = (proxy + 1/2) * ratio - 1/2
     to_full = np.array([[ratio_x, 0, (ratio_x - 1) / 2], [0, ratio_y, (ratio_y - 1) / 2], [0, 0, 1]])
     return Proxy(luma, to_full)
+
+
+def reduced(frame: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
+    """The frame at `long_side` pixels, each the mean of those it stands for; smaller frames as they are."""
+    height, width = frame.shape[:2]
+    scale = min(1.0, long_side / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
 
 
 def make_pair(fixed: Proxy, moving: Proxy) -> Pair:
@@ -116,6 +122,18 @@ def block_mean(image: NDArray) -> NDArray[np.float32]:
     rows, columns = (max(1, side // BLOCK) for side in image.shape[:2])
     whole = image[: rows * BLOCK, : columns * BLOCK].astype(np.float32, copy=False)
     return cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+
+
+def block_deviation(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Standard deviations of whole 16x16 blocks."""
+    centred = image - image.mean()  # float32 squares of large levels would cancel badly
+    return np.sqrt(np.maximum(block_mean(centred * centred) - block_mean(centred) ** 2, 0))
+
+
+def has_texture(proxy: Proxy) -> bool:
+    """Whether anything in an exposure, 1 % of its blocks at least, can be recognised."""
+    unclipped = np.clip(proxy.luma, DARKEST_LUMA, BRIGHTEST_LUMA).astype(np.float32)
+    return float((block_deviation(unclipped) > TEXTURED_LEVELS).mean()) >= 0.01
 
 
 def block_ncc(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
