@@ -14,6 +14,10 @@ class ScanSettings:
     prefer: str = "raw"  # of a RAW+JPEG pair: "raw" or "jpeg"
     min_frames: int = 3
     min_span_ev: float = 1.0
+    burst_pause_s: float = 2.0  # automatic bracketing: between the end of a frame and the start of the next
+    hand_pause_s: float = 90.0  # bracketing by hand
+    view_agreement: float = 0.4  # rank correlation of thumbnails that joins frames taken by hand
+    read_threads: int = 4
 
 
 @dataclass(frozen=True)
