@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from builder.exposure_values import are_distinct, same_exposure, span, spans
 from builder.shots import Shot, follows, same_focal_length
@@ -51,19 +52,20 @@ def automatic_pieces(shots: Sequence[Shot], pause: float, limits: BracketLimits)
     A burst ends where more than `pause` seconds pass; a set where an exposure comes again.
     """
     pieces: list[Piece] = []
-    for burst in _bursts(shots, pause):
+    for burst in bursts(shots, pause):
         pieces += _equal_runs_joined(_cut_at_repeats(burst), limits)
     return _cut_at_program_size(pieces, limits)
 
 
-def _bursts(shots: Sequence[Shot], pause: float) -> list[list[Shot]]:
-    bursts: list[list[Shot]] = []
+def bursts(shots: Sequence[Shot], pause: float) -> list[list[Shot]]:
+    """Shots in capture order, cut where more than `pause` seconds pass or the focal length changes."""
+    runs: list[list[Shot]] = []
     for shot in shots:
-        if bursts and follows(bursts[-1][-1], shot, pause) and same_focal_length(bursts[-1][-1], shot):
-            bursts[-1].append(shot)
+        if runs and follows(runs[-1][-1], shot, pause) and same_focal_length(runs[-1][-1], shot):
+            runs[-1].append(shot)
         else:
-            bursts.append([shot])
-    return bursts
+            runs.append([shot])
+    return runs
 
 
 def _cut_at_repeats(burst: Sequence[Shot]) -> list[list[Shot]]:
@@ -90,7 +92,7 @@ def _equal_runs_joined(runs: Sequence[Sequence[Shot]], limits: BracketLimits) ->
     joined: list[list[Shot]] = []
     for run in runs:
         previous = joined[-1] if joined else []
-        if len(run) == 1 and previous and all(_equal(run[0], shot) for shot in previous):
+        if len(run) == 1 and previous and _equal(run[0], previous[0]) and _equal(run[0], previous[-1]):
             previous.append(run[0])
         else:
             joined.append(list(run))
@@ -116,7 +118,7 @@ def sessions(pieces: Sequence[Piece]) -> list[list[Piece]]:
 
 
 def program(pieces: Sequence[Piece], limits: BracketLimits) -> Piece | None:
-    """A set of the usual size in a session: the size that most sets have, twice at least; None if there is none."""
+    """A set of a session's usual size: the one that most sets have, and at least two; None without such."""
     sets = [piece for piece in pieces if piece.by == "burst" and limits.hold(piece.shots)]
     sizes = Counter(len(piece.shots) for piece in sets).most_common(2)
     if not sizes or sizes[0][1] < 2 or (len(sizes) > 1 and sizes[1][1] == sizes[0][1]):
@@ -187,5 +189,5 @@ def _occurs_at(part: Sequence[float], whole: Sequence[float]) -> bool:
 def has_regular_steps(evs: Sequence[float]) -> bool:
     """Whether the steps between sorted exposures are equal within a third of a stop."""
     ordered = sorted(evs)
-    steps = [b - a for a, b in zip(ordered, ordered[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(ordered)]
     return not steps or span(steps) <= STEP_TOLERANCE + 0.01

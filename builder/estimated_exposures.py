@@ -1,4 +1,4 @@
-"""Exposures of frames whose files state none or false ones: a given step, or ratios estimated from the pixels."""
+"""Exposures of frames whose files state none or false ones: by a given step, or estimated from pixels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import combinations, pairwise
 
 from builder.bracket_pieces import Piece
-from builder.exposure_values import same_exposure
+from builder.exposure_values import SAME_EV, same_exposure
 from builder.hand_brackets import Views
 from builder.shots import Shot
 
@@ -26,7 +26,7 @@ def pixels_contradict(shots: Sequence[Shot], views: Views, least_span_ev: float)
 
 
 def with_explicit_exposures(piece: Piece, views: Views, ev_step: float | None, least_span_ev: float) -> Piece:
-    """The piece with exposures for frames that state none, or false ones where `ev_step` is given to replace them.
+    """The piece with exposures for frames that state none, or false ones if `ev_step` can replace them.
 
     EV are relative then, the darkest frame at 0; the piece is unchanged where exposures are known or where
     the pixels cannot be read.
@@ -52,7 +52,7 @@ def _are_false(piece: Piece, views: Views, least_span_ev: float) -> bool:
 
 
 def _dark_to_bright(shots: Sequence[Shot], views: Views) -> list[Shot] | None:
-    """Shots from dark to bright: in capture order where that is a ramp, which noise in black frames cannot disturb."""
+    """Shots from dark to bright: in capture order where that is a ramp, as noise cannot disturb it."""
     levels = [views.brightness(shot.facts) for shot in shots]
     known = [level for level in levels if level is not None]
     if len(known) < len(shots):
@@ -65,8 +65,8 @@ def _dark_to_bright(shots: Sequence[Shot], views: Views) -> list[Shot] | None:
 
 
 def _estimated_steps(ordered: Sequence[Shot], views: Views) -> list[float]:
-    """EV between neighbours; where no pixel is unclipped in both, the median of the other steps; 1 without any."""
+    """EV between neighbours; the median of the other steps where the pixels tell none, 1 EV without any."""
     steps = [views.ev_between(darker.facts, brighter.facts) for darker, brighter in pairwise(ordered)]
-    known = [step for step in steps if step is not None]
+    known = [step for step in steps if step is not None and step >= SAME_EV]
     usual = statistics.median(known) if known else 1.0
-    return [max(usual if step is None else step, 0.0) for step in steps]
+    return [usual if step is None or step < SAME_EV else step for step in steps]

@@ -5,16 +5,25 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol
 
-from builder.camera_metadata import FrameFacts
+# Nominal third stops differ by 0.20 EV at least, by their rounding; names of one exposure by 0.09 at most.
+SAME_EV = 1 / 6
+# Shutter times are powers of two; these names of full stops are off by 0.03 to 0.09 EV (1/30 is 1/32).
+_ROUNDED_FRACTIONS = (15, 30, 60, 125, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000)
+_ROUNDED_STOPS = (15.0, 30.0, 60.0, *(1 / n for n in _ROUNDED_FRACTIONS))
 
-SAME_EV = (
-    1 / 6
-)  # nominal third stops differ by 0.20 EV at least, by rounding; equal exposures by 0.09 at most
-# Shutter times are powers of two; these nominal names of full stops are off by 0.03 to 0.09 EV (1/30 is 1/32).
-_ROUNDED_STOPS = (15.0, 30.0, 60.0) + tuple(
-    1 / n for n in (15, 30, 60, 125, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000)
-)
+
+class Exposure(Protocol):
+    """Frames with nominal exposure data; None: unknown."""
+
+    @property
+    def seconds(self) -> float | None: ...
+    @property
+    def f_number(self) -> float | None: ...
+    @property
+    def iso(self) -> float | None: ...
 
 
 def true_seconds(nominal: float) -> float:
@@ -28,12 +37,12 @@ def true_seconds(nominal: float) -> float:
 
 
 def ev100(seconds: float, f_number: float | None, iso: float | None) -> float:
-    """EV100 = log2(N^2 / t) - log2(ISO / 100), larger is darker; N = 1 and ISO = 100 where they are missing."""
+    """EV100 = log2(N^2 / t) - log2(ISO / 100), larger is darker; N = 1 and ISO = 100 where missing."""
     aperture = f_number or 1.0
     return math.log2(aperture**2 / true_seconds(seconds)) - math.log2((iso or 100.0) / 100.0)
 
 
-def exposure_values(frames: Sequence[FrameFacts]) -> tuple[float | None, ...]:
+def exposure_values(frames: Sequence[Exposure]) -> tuple[float | None, ...]:
     """EV100 of each frame of one camera, None where no shutter time is known.
 
     A frame without f-number gets the median of the others: a lens rarely forgets it for a single frame.
@@ -54,12 +63,12 @@ def same_exposure(first_ev: float, second_ev: float) -> bool:
 def are_distinct(values: Sequence[float]) -> bool:
     """Whether no two EV are the same exposure."""
     ordered = sorted(values)
-    return not any(same_exposure(a, b) for a, b in zip(ordered, ordered[1:], strict=False))
+    return not any(same_exposure(a, b) for a, b in pairwise(ordered))
 
 
 def are_monotone(values: Sequence[float]) -> bool:
     """Whether EV only fall or only rise, each step a distinct exposure."""
-    steps = [b - a for a, b in zip(values, values[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(values)]
     return all(step >= SAME_EV for step in steps) or all(step <= -SAME_EV for step in steps)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from types import MappingProxyType
 
-from builder.bracket_pieces import BracketLimits, Piece, automatic_pieces, judge_against_session
+from builder.bracket_pieces import BracketLimits, Piece, automatic_pieces, bursts, judge_against_session
 from builder.bracket_verdicts import judge
 from builder.brackets import BracketSequence, SequenceFile, SequenceFrame
 from builder.camera_metadata import FrameFacts
@@ -16,7 +16,7 @@ from builder.estimated_exposures import with_explicit_exposures
 from builder.exposure_values import exposure_values, reference_position
 from builder.hand_brackets import HandJoin, Views, join_leftovers, join_monotone_neighbours
 from builder.scene_names import derived_names
-from builder.shots import Shot, clean, follows, in_capture_order
+from builder.shots import Shot, clean, in_capture_order
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,8 @@ class GroupingOptions:
     burst_pause: float = 2.0  # automatic bracketing: between the end of a frame and the start of the next
     hand_pause: float = 90.0  # bracketing by hand
     view_agreement: float = 0.4  # rank correlation of thumbnails
-    earlier_names: Mapping[str, str] = field(
-        default_factory=lambda: MappingProxyType({})
-    )  # sha256 -> sequence
+    earlier_names: Mapping[str, str] = MappingProxyType({})  # sha256 of a frame -> its sequence's name
+    taken_names: frozenset[str] = frozenset()
 
 
 def group_frames(
@@ -52,7 +51,7 @@ def group_frames(
     sequences = [_sequence(piece, options, views) for piece in pieces] + [
         _merged_result(frame) for frame in merged
     ]
-    names = derived_names(sequences, options.earlier_names)
+    names = derived_names(sequences, options.earlier_names, options.taken_names)
     return tuple(replace(sequence, name=name) for sequence, name in zip(sequences, names, strict=True))
 
 
@@ -111,23 +110,22 @@ def _camera(shot: Shot) -> Hashable:
 
 def _join_mixed_sizes(pieces: Sequence[Piece], options: GroupingOptions) -> list[Piece]:
     """Join leftovers of one burst that differ in size only, so that they are named for what they are."""
-    small = [piece for piece in pieces if len(piece.shots) < options.limits.min_frames and piece.evs]
-    kept = [piece for piece in pieces if piece not in small]
-    for body in _parts(chain.from_iterable(piece.shots for piece in small), lambda shot: shot.facts.body):
-        burst: list[Shot] = []
-        for shot in [*in_capture_order(body), None]:
-            if burst and (shot is None or not follows(burst[-1], shot, options.burst_pause)):
-                kept += _mixed_or_apart(burst, small, options.limits)
-                burst = []
-            burst += [shot] if shot else []
-    return kept
+    least = options.limits.min_frames
+    result = [piece for piece in pieces if len(piece.shots) >= least or not piece.evs]
+    small = {piece.shots[0]: piece for piece in pieces if len(piece.shots) < least and piece.evs}
+    loose = chain.from_iterable(piece.shots for piece in small.values())
+    for of_one_body in _parts(loose, lambda shot: shot.facts.body):
+        for burst in bursts(in_capture_order(of_one_body), options.burst_pause):
+            members = [small[shot] for shot in burst if shot in small]
+            whole = {shot for piece in members for shot in piece.shots} == set(burst)
+            if whole and _sizes_differ(burst) and options.limits.hold(burst):
+                members = [Piece(tuple(burst))]
+            result += members
+    return result
 
 
-def _mixed_or_apart(burst: Sequence[Shot], small: Sequence[Piece], limits: BracketLimits) -> list[Piece]:
-    sizes = {(shot.facts.width, shot.facts.height) for shot in burst}
-    if len(sizes) > 1 and limits.hold(burst):
-        return [Piece(tuple(burst))]
-    return [piece for piece in small if piece.shots[0] in burst]
+def _sizes_differ(shots: Sequence[Shot]) -> bool:
+    return len({(shot.facts.width, shot.facts.height) for shot in shots}) > 1
 
 
 def _parts(shots: Iterable[Shot], key: Callable[[Shot], Hashable]) -> list[list[Shot]]:

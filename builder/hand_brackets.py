@@ -41,7 +41,7 @@ class HandJoin:
         return close and not first.closed and not second.closed and self._views_agree(first, second)
 
     def _views_agree(self, first: Piece, second: Piece) -> bool:
-        """Whether some pair of frames agrees; pairs without common unclipped pixels neither agree nor object."""
+        """Whether some pair agrees, or none objects: those without common unclipped pixels do neither."""
         objections = 0
         for earlier in reversed(first.shots):
             for later in second.shots:
@@ -53,7 +53,7 @@ class HandJoin:
 
 
 def join_monotone_neighbours(pieces: Sequence[Piece], join: HandJoin) -> list[Piece]:
-    """Join a set and its neighbour where together their exposures only rise or only fall: one series, cut by chance."""
+    """Join a set and its neighbour where together their exposures only rise or only fall: cut by chance."""
     result = list(pieces)
     position = 0
     while position + 1 < len(result):

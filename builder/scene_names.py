@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from builder.brackets import BracketSequence
@@ -18,20 +18,22 @@ _TRANSLITERATED = str.maketrans(
 
 
 def safe_name(text: str) -> str:
-    """`text` as a name: lower case, umlauts spelled out, accents dropped, the rest as hyphens; "" if nothing is left."""
+    """`text` in lower case, umlauts spelled out, accents dropped, the rest as hyphens; may come out empty."""
     spelled = unicodedata.normalize("NFC", text).lower().translate(_TRANSLITERATED)
     plain = unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9_]+", "-", plain).strip("-_")[:MAX_LENGTH].rstrip("-_")
 
 
-def derived_names(sequences: Sequence[BracketSequence], earlier: Mapping[str, str]) -> list[str]:
+def derived_names(
+    sequences: Sequence[BracketSequence], earlier: Mapping[str, str], taken_names: Collection[str] = ()
+) -> list[str]:
     """One unique name for each sequence: as in an earlier scan, else its folder's, else its first file's.
 
-    The folder's name goes to the only bracket of a folder. `earlier`: sha256 of frames -> name of their sequence.
+    The only bracket of a folder gets the folder's name. `earlier`: sha256 of a frame -> its sequence's name.
     Clashes get -2, -3 ... in the order given, names from earlier scans first.
     """
     kept = [_earlier_name(sequence, earlier) for sequence in sequences]
-    taken: set[str] = set()
+    taken = set(taken_names)
     for position, name in enumerate(kept):
         kept[position] = None if name in taken else name
         taken |= {name} if name else set()

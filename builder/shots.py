@@ -16,8 +16,8 @@ PAIR_SECONDS = 2.0  # of a RAW+JPEG pair
 # name one), nor is "HDR+", with which phones sign every single frame.
 MERGERS = (
     "aurora hdr", "dynamic photo hdr", "dynamic-photo hdr", "easyhdr", "enfuse", "enblend", "fdrtools",
-    "hdr darkroom", "hdr efex", "hdr expose", "hdr projects", "hdrmerge", "hugin", "luminance hdr", "machinery hdr",
-    "oloneo", "photoengine", "photomatix", "picturenaut", "qtpfsgui", "sns-hdr",
+    "hdr darkroom", "hdr efex", "hdr expose", "hdr projects", "hdrmerge", "hugin", "luminance hdr",
+    "machinery hdr", "oloneo", "photoengine", "photomatix", "picturenaut", "qtpfsgui", "sns-hdr",
 )  # fmt: skip
 
 
@@ -36,7 +36,7 @@ class Shot:
 
 
 def clean(frames: Iterable[FrameFacts], prefer: str) -> tuple[list[Shot], list[FrameFacts]]:
-    """(shots, merged HDR results): of equal files the first path stays; `prefer` ("raw", "jpeg") leads a pair."""
+    """(shots, merged HDR results); the first of equal files stays, `prefer` ("raw", "jpeg") leads a pair."""
     copies: dict[str, list[FrameFacts]] = defaultdict(list)
     for frame in sorted(frames, key=lambda frame: frame.path):
         copies[frame.sha256].append(frame)
@@ -146,7 +146,7 @@ def _first_number(numbers: Sequence[int]) -> int:
 
 
 def follows(previous: Shot, following: Shot, pause: float) -> bool:
-    """Whether `following` begins at most `pause` seconds after `previous` ended; False where a time is missing.
+    """Whether `following` begins at most `pause` seconds after `previous` ended; False without times.
 
     Cameras stamp the start or the end of an exposure, so the longer exposure is allowed for; and a second
     where a stamp is whole.
