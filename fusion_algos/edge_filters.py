@@ -86,8 +86,9 @@ def _variance(plane: Plane, mean: Plane, radius: int) -> Plane:
 def gradient_guided_filter(guide: Plane, source: Plane, radius: int, eps: float) -> Plane:
     """Guided filter whose smoothing is weaker near edges of the guide: HxW float32.
 
-    Kou, Chen, Wen, Li, "Gradient domain guided image filtering", IEEE TIP 24(11), 2015: with the regularisation
-    lambda = eps / Gamma and the edge awareness gamma, a = (cov(I, p) + lambda gamma) / (var I + lambda).
+    Kou, Chen, Wen, Li, "Gradient domain guided image filtering", IEEE TIP 24(11), 2015: with the
+    regularisation lambda = eps / Gamma and the edge awareness gamma,
+    a = (cov(I, p) + lambda gamma) / (var I + lambda).
     """
     center = np.float32(guide.mean(dtype=np.float64))
     edges = _EdgeMeasure.of(guide, center, radius)
@@ -98,7 +99,7 @@ def gradient_guided_filter(guide: Plane, source: Plane, radius: int, eps: float)
         line = _gradient_guided_lines(guide[outer] - center, source[outer], radius, *edges.terms(outer, eps))
         filtered[rows] = line.at(guide[outer] - center)[inner]
 
-    over_tall_strips(*guide.shape, work)
+    over_tall_strips(guide.shape[0], guide.shape[1], work)
     return filtered
 
 
@@ -116,7 +117,7 @@ def _gradient_guided_lines(
 
 @dataclass(frozen=True)
 class _EdgeMeasure:
-    """chi = sd_3x3 sd_r of the guide, HxW, with its mean, its least value and the mean of 1 / (chi + delta)."""
+    """chi = sd_3x3 sd_r of the guide, HxW, its mean and least value, and the mean of 1 / (chi + delta)."""
 
     chi: Plane
     mean: float
@@ -139,12 +140,12 @@ class _EdgeMeasure:
             np.sqrt(variances[0] * variances[1], out=chi[rows])
             inverses[rows] = np.reciprocal(chi[rows] + cls.DELTA).sum(axis=1, dtype=np.float64)
 
-        over_tall_strips(*guide.shape, work)
+        over_tall_strips(guide.shape[0], guide.shape[1], work)
         mean = float(chi.mean(dtype=np.float64))
         return cls(chi, mean, float(chi.min()), float(inverses.sum() / guide.size))
 
     def terms(self, rows: slice, eps: float) -> tuple[Plane, Plane]:
-        """lambda = eps / Gamma, Gamma = (chi + delta) mean(1 / (chi + delta)), and gamma, a sigmoid of chi."""
+        """eps / Gamma, Gamma = (chi + delta) mean(1 / (chi + delta)); and gamma, a sigmoid of chi."""
         chi = self.chi[rows]
         steepness = 4 / (self.mean - self.least + 1e-12)
         awareness = np.clip((chi - np.float32(self.mean)) * np.float32(steepness), -50, 50)

@@ -1,7 +1,7 @@
 """Merging the exposures of a stack to one linear radiance image.
 
-Radiance is float32 HxWx3, linear Rec.709, in units of the darkest exposure: 1 is its white, and an exposure with
-relative seconds t sees radiance * t. Exposures are read strip by strip; memory holds the result only.
+Radiance is float32 HxWx3, linear Rec.709, in units of the darkest exposure: 1 is its white, and an exposure
+of relative seconds t sees radiance * t. Exposures are read strip by strip; memory holds the result only.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ def merge_linear(stack: ExposureStack) -> Plane:
 def merge_encoded(stack: ExposureStack) -> Plane:
     """Radiance from the images, decoded as sRGB: sum w_k lin(x_k) / t_k / sum w_k.
 
-    w is the hat 1 - |2x - 1|, least over the channels against color fringes; the darkest exposure counts fully
-    above .5 and the brightest below .5, so that clipped areas take their values from the end that saw them.
+    w is the hat 1 - |2x - 1|, least over the channels against color fringes; the darkest exposure counts
+    fully above .5 and the brightest below .5, so that clipped areas take their values from the end that sees
+    them.
     """
 
     def merge_rows(rows: slice) -> Plane:

@@ -26,7 +26,7 @@ def over_tall_strips(height: int, width: int, work: Callable[[slice], None]) -> 
 
 
 def enlarged_rows(coarse: Plane, rows: slice, size: tuple[int, int]) -> Plane:
-    """Rows `rows` of the HxW float32 `coarse` enlarged to `size` (height, width); pixels are little squares."""
+    """Rows of the HxW float32 `coarse` enlarged bilinearly to `size` (height, width), outline on outline."""
     height, width = size
     position = (np.arange(rows.start, rows.stop) + 0.5) * (coarse.shape[0] / height) - 0.5
     position = np.clip(position, 0, coarse.shape[0] - 1)

@@ -75,7 +75,7 @@ def _divide(blended: list[Plane], sums: list[Plane], unit: np.float32) -> None:
             divisor[np.abs(divisor) < SMALLEST_SUM] = SMALLEST_SUM
             total[rows] /= divisor[..., np.newaxis]
 
-        over_strips(*weight_sum.shape, work)
+        over_strips(weight_sum.shape[0], weight_sum.shape[1], work)
 
 
 def _luma(stack: ExposureStack, k: int) -> Plane:
@@ -84,7 +84,7 @@ def _luma(stack: ExposureStack, k: int) -> Plane:
     def work(rows: slice) -> None:
         plane[rows] = luma_601(stack.image(k, rows))
 
-    over_strips(*plane.shape, work)
+    over_strips(stack.height, stack.width, work)
     return plane
 
 
@@ -118,5 +118,5 @@ class _Weights:
             weight /= self._sum[rows]
             np.divide(weight + SMALLEST_WEIGHT, self._emphasised_sum[rows], out=plane[rows])
 
-        over_strips(*plane.shape, work)
+        over_strips(plane.shape[0], plane.shape[1], work)
         return plane

@@ -39,7 +39,7 @@ def fuse(
     detail_radius: int = 7,
     detail_eps: float = 1e-6,
 ) -> Plane:
-    """Base layers (31x31 means) and details, each blended by guided-filtered masks of the most salient exposure.
+    """Base layers (31x31 means) and details, both blended by guided-filtered masks of the most salient one.
 
     Radii (pixels) and eps belong to the guided filters of the masks of the two layers.
     """
@@ -124,8 +124,8 @@ def _base_lines(
 
     over_strips(height, width, work)
     mask = (winner == k).astype(np.float32)
-    coarse = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (guide, mask))
-    return guided_lines(*coarse, max(1, round(radius / step)), eps)
+    guide, mask = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (guide, mask))
+    return guided_lines(guide, mask, max(1, round(radius / step)), eps)
 
 
 def _rows_of(lines: LocalLine, rows: slice, size: tuple[int, int]) -> LocalLine:

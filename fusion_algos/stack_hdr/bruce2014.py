@@ -88,7 +88,7 @@ def _entropy(stack: ExposureStack, k: int, radius: int) -> Plane:
 
 
 def _grid_step(pixels: int) -> int:
-    """The entropy is smooth: every pixel of small images, one in 4 x 4 of large ones (MEF-SSIM within .0012)."""
+    """Entropy is smooth: it is found at every pixel of small images, at one in 4 x 4 of large ones."""
     return 1 if pixels <= 500_000 else 2 if pixels <= 2_000_000 else 4
 
 
