@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
+import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
+
+from fusion_algos.row_windows import over_tall_strips, with_halo
 
 Plane = NDArray[np.float32]
 
@@ -16,6 +20,137 @@ GRID_PADDING = 3  # empty cells on every side of a bilateral grid, as in the pub
 GRID_KERNEL = np.exp(
     -np.square([-1.0, 0.0, 1.0]) / 2
 )  # exp(-d^2/2), d in cells; the 3x3x3 kernel is its product
+
+
+def box_mean(plane: Plane, radius: int) -> Plane:
+    """Mean of an HxW float32 plane over (2 radius + 1)^2 windows, of what lies inside the image."""
+    size = (2 * radius + 1, 2 * radius + 1)
+    total = cv2.boxFilter(plane, cv2.CV_32F, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    total *= (1 / _inside_count(plane.shape[0], radius))[:, np.newaxis]
+    total *= 1 / _inside_count(plane.shape[1], radius)
+    return total
+
+
+def _inside_count(length: int, radius: int) -> NDArray[np.float32]:
+    """How many of the 2 radius + 1 positions around each of `length` positions lie inside."""
+    position = np.arange(length)
+    return (np.minimum(position + radius, length - 1) - np.maximum(position - radius, 0) + 1).astype(
+        np.float32
+    )
+
+
+@dataclass(frozen=True)
+class LocalLine:
+    """The averaged lines of a guided filter: filtered = slope * guide + offset at every pixel."""
+
+    slope: Plane
+    offset: Plane
+
+    def at(self, guide: Plane) -> Plane:
+        """Filtered values, HxW, for the guide's values."""
+        filtered = self.slope * guide
+        filtered += self.offset
+        return filtered
+
+
+def guided_lines(guide: Plane, source: Plane, radius: int, eps: float) -> LocalLine:
+    """Lines a I + b that fit `source` to `guide` (both HxW float32) in every window, averaged.
+
+    He, Sun, Tang, "Guided image filtering", IEEE TPAMI 35(6), 2013: a = cov(I, p) / (var I + eps).
+    """
+    center = np.float32(guide.mean(dtype=np.float64))  # small numbers, so that float32 moments lose little
+    guide = guide - center
+    mean_guide, mean_source = box_mean(guide, radius), box_mean(source, radius)
+    slope = box_mean(guide * source, radius)
+    slope -= mean_guide * mean_source
+    variance = _variance(guide, mean_guide, radius)
+    variance += np.float32(eps)
+    slope /= variance
+    mean_source -= slope * mean_guide
+    slope, offset = box_mean(slope, radius), box_mean(mean_source, radius)
+    offset -= slope * center
+    return LocalLine(slope, offset)
+
+
+def guided_filter(guide: Plane, source: Plane, radius: int, eps: float) -> Plane:
+    """`source` smoothed but for the edges of `guide`: HxW float32, He et al. 2013 as in `guided_lines`."""
+    return guided_lines(guide, source, radius, eps).at(guide)
+
+
+def _variance(plane: Plane, mean: Plane, radius: int) -> Plane:
+    variance = box_mean(np.square(plane), radius)
+    variance -= np.square(mean)
+    return np.maximum(variance, 0, out=variance)
+
+
+def gradient_guided_filter(guide: Plane, source: Plane, radius: int, eps: float) -> Plane:
+    """Guided filter whose smoothing is weaker near edges of the guide: HxW float32.
+
+    Kou, Chen, Wen, Li, "Gradient domain guided image filtering", IEEE TIP 24(11), 2015: with the
+    regularisation lambda = eps / Gamma and the edge awareness gamma,
+    a = (cov(I, p) + lambda gamma) / (var I + lambda).
+    """
+    center = np.float32(guide.mean(dtype=np.float64))
+    edges = _EdgeMeasure.of(guide, center, radius)
+    filtered = np.empty_like(guide)
+
+    def work(rows: slice) -> None:
+        outer, inner = with_halo(rows, len(guide), 2 * radius)
+        line = _gradient_guided_lines(guide[outer] - center, source[outer], radius, *edges.terms(outer, eps))
+        filtered[rows] = line.at(guide[outer] - center)[inner]
+
+    over_tall_strips(guide.shape[0], guide.shape[1], work)
+    return filtered
+
+
+def _gradient_guided_lines(
+    guide: Plane, source: Plane, radius: int, regularisation: Plane, awareness: Plane
+) -> LocalLine:
+    mean_guide, mean_source = box_mean(guide, radius), box_mean(source, radius)
+    slope = box_mean(guide * source, radius)
+    slope -= mean_guide * mean_source
+    slope += regularisation * awareness
+    slope /= _variance(guide, mean_guide, radius) + regularisation
+    mean_source -= slope * mean_guide
+    return LocalLine(box_mean(slope, radius), box_mean(mean_source, radius))
+
+
+@dataclass(frozen=True)
+class _EdgeMeasure:
+    """chi = sd_3x3 sd_r of the guide, HxW, its mean and least value, and the mean of 1 / (chi + delta)."""
+
+    chi: Plane
+    mean: float
+    least: float
+    mean_inverse: float
+
+    DELTA: ClassVar[np.float32] = np.float32(1e-6)
+
+    @classmethod
+    def of(cls, guide: Plane, center: np.float32, radius: int) -> _EdgeMeasure:
+        chi = np.empty_like(guide)
+        inverses = np.empty(
+            len(guide)
+        )  # one sum per row: the result cannot depend on the order of the strips
+
+        def work(rows: slice) -> None:
+            outer, inner = with_halo(rows, len(guide), radius)
+            strip = guide[outer] - center
+            variances = [_variance(strip, box_mean(strip, r), r)[inner] for r in (1, radius)]
+            np.sqrt(variances[0] * variances[1], out=chi[rows])
+            inverses[rows] = np.reciprocal(chi[rows] + cls.DELTA).sum(axis=1, dtype=np.float64)
+
+        over_tall_strips(guide.shape[0], guide.shape[1], work)
+        mean = float(chi.mean(dtype=np.float64))
+        return cls(chi, mean, float(chi.min()), float(inverses.sum() / guide.size))
+
+    def terms(self, rows: slice, eps: float) -> tuple[Plane, Plane]:
+        """eps / Gamma, Gamma = (chi + delta) mean(1 / (chi + delta)); and gamma, a sigmoid of chi."""
+        chi = self.chi[rows]
+        steepness = 4 / (self.mean - self.least + 1e-12)
+        awareness = np.clip((chi - np.float32(self.mean)) * np.float32(steepness), -50, 50)
+        awareness = 1 - 1 / (1 + np.exp(awareness))
+        return np.float32(eps / self.mean_inverse) / (chi + self.DELTA), awareness
 
 
 @dataclass(frozen=True)
@@ -31,7 +166,7 @@ class BilateralGrid:
     lowest: float
 
     def read(self, plane: Plane, first_row: int = 0) -> Plane:
-        """Bilateral filtered values of an HxW float32 plane whose row 0 is `first_row` of the filtered image."""
+        """Filtered values of an HxW float32 plane, which is row `first_row` and on of the grid's image."""
         filtered = np.empty_like(plane)
         _read(plane, first_row, self.spatial_step, self.range_step, self.lowest, self.cells, filtered)
         return filtered

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from fusion_algos.color import round_to_8_bit
 from fusion_algos.mef_ssim_windows import WINDOW, desired_patches, mean_similarity
-from fusion_algos.stack import ExposureStack, row_strips
+from fusion_algos.row_strips import row_strips
+from fusion_algos.stack import ExposureStack
 
 SCALE_EXPONENTS = (0.0448, 0.2856, 0.3001)  # fine to coarse; normalised over the scales in use
 
@@ -40,7 +41,7 @@ class StackStructure:
         self.scales = [] if min(stack.shape[:2]) < WINDOW else _scales(stack)
 
     def score(self, fused: NDArray[Any]) -> float | None:
-        """MEF-SSIM in [0, 1] of one fused HxWx3 RGB image (uint8, or float32 in [0, 1]); None below 11 pixels."""
+        """MEF-SSIM in [0, 1] of one fused HxWx3 RGB image; as `mef_ssim`."""
         if fused.shape != self.shape:
             raise ValueError(
                 f"the fused image has shape {fused.shape}, its stack {self.shape}; score equal sizes"
@@ -70,7 +71,7 @@ class _Scale:
 
 def _scales(stack: ExposureStack) -> list[_Scale]:
     gray: NDArray[np.uint16] = np.stack([_sixteenths(_gray(image)) for image in stack.images])
-    scales = []
+    scales: list[_Scale] = []
     while min(gray.shape[1:]) >= WINDOW and len(scales) < len(SCALE_EXPONENTS):
         size = (gray.shape[1] - WINDOW + 1, gray.shape[2] - WINDOW + 1)
         factors, variance = np.empty((len(gray), *size), np.float32), np.empty(size, np.float32)
@@ -100,7 +101,7 @@ def _halved(plane: NDArray[np.uint16]) -> NDArray[np.uint16]:
     height, width = plane.shape
     even = np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge")
     rows = even[::2] + even[1::2]
-    return (rows[:, ::2] + rows[:, 1::2]) >> 2
+    return np.right_shift(rows[:, ::2] + rows[:, 1::2], 2, dtype=np.uint16)
 
 
 def _gaussian_taps() -> NDArray[np.float32]:

@@ -27,8 +27,8 @@ compiled = numba.njit(nogil=True, cache=True)
 
 @compiled
 def desired_patches(gray, taps, factors, variance):
-    """Fill the factors a_k (K x h x w) and the Gaussian variance (h x w) of the desired patch of every window."""
-    count, height, width = gray.shape
+    """Fill the factors a_k (K x h x w) and the variance (h x w) of the desired patch of every window."""
+    count, _, width = gray.shape
     pairs = count * (count + 1) // 2
     tile = max(32, RING_VALUES // ((count + pairs) * WINDOW))
     for left in range(0, width - WINDOW + 1, tile):
@@ -184,7 +184,7 @@ def _row_variance(ring, first, taps, factors, variance):
 @compiled
 def mean_similarity(gray, factors, variance, fused, taps):
     """Mean over all windows of (2 cov(x^, y) + C) / (var x^ + var y + C), y the fused image."""
-    count, height, width = gray.shape
+    count, _, width = gray.shape
     tile = max(32, RING_VALUES // ((count + 2) * WINDOW))
     total = 0.0
     for left in range(0, width - WINDOW + 1, tile):

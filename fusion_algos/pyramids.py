@@ -88,12 +88,14 @@ def add_blended(total: Sequence[Plane], image: NDArray[Any], weight: Plane) -> N
     """
     for blended in total[:-1]:
         coarse_image, coarse_weight = downsample(image), downsample(weight)
-        _add_weighted_detail(blended, image, coarse_image, weight)
+        add_weighted_detail(blended, image, coarse_image, weight)
         image, weight = coarse_image, coarse_weight
     total[-1][...] += weight[..., np.newaxis] * image
 
 
-def _add_weighted_detail(total: Plane, image: NDArray[Any], coarse: Plane, weight: Plane) -> None:
+def add_weighted_detail(total: Plane, image: NDArray[Any], coarse: Plane, weight: Plane) -> None:
+    """Add weight (image - upsampled coarse) to `total`: one weighted Laplacian level."""
+
     def work(rows: slice) -> None:
         _add_weighted(total[rows], float_rows(image, rows), _expanded_rows(coarse, rows), weight[rows])
 

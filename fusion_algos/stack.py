@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -89,14 +89,17 @@ class ExposureStack:
             return cv2.LUT(np.ascontiguousarray(raw), function(LEVELS_8_BIT))
         return function(raw)
 
+    def decoded_image(self, k: int, rows: slice = WHOLE) -> NDArray[np.float32]:
+        """Exposure k decoded from sRGB to linear light, HxWx3 float32 in [0, 1]."""
+        return self.mapped(k, srgb_to_linear, rows)
+
     def linear_image(self, k: int, rows: slice = WHOLE) -> NDArray[np.float32]:
-        """Linear light of exposure k, HxWx3 float32, 1 = white: `linear_images`, or else sRGB decoded."""
+        """Linear plane of exposure k, HxWx3 float32, 1 = sensor white; ValueError if the stack has none."""
         if self.linear_images is None:
-            return self.mapped(k, srgb_to_linear, rows)
+            raise ValueError("the stack has no linear_images; give them, or use the sRGB images")
         raw = self.linear_images[k][rows]
-        if raw.dtype == np.uint16:
-            return np.divide(raw, np.float32(65535), dtype=np.float32)
-        return np.array(raw, dtype=np.float32, order="C")
+        scale = np.float32(65535 if raw.dtype == np.uint16 else 1)
+        return np.divide(raw, scale, dtype=np.float32)
 
     @property
     def seconds_are_estimated(self) -> bool:
@@ -209,13 +212,3 @@ def _estimated_ratio(stack: ExposureStack, k: int) -> float:
         if np.count_nonzero(both) >= RATIO_VALUES:
             return max(1.0, float(np.median(linear[1][both] / linear[0][both])))
     return 2.0
-
-
-STRIP_PIXELS = 1 << 18  # a strip's float32 planes stay in the processor's cache
-
-
-def row_strips(height: int, width: int) -> Iterator[slice]:
-    """Consecutive slices of rows that cover an image of height x width, each of about `STRIP_PIXELS` pixels."""
-    rows = max(1, STRIP_PIXELS // width)
-    for start in range(0, height, rows):
-        yield slice(start, min(start + rows, height))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fusion_algos.algorithm import algorithm
 from fusion_algos.color import luminance_709
 from fusion_algos.edge_filters import BilateralGrid, bilateral_grid
-from fusion_algos.stack import ExposureStack, row_strips
+from fusion_algos.row_strips import over_strips, row_strips
+from fusion_algos.stack import ExposureStack
 
 Plane = NDArray[np.float32]
 
@@ -22,24 +24,28 @@ Plane = NDArray[np.float32]
     revision=1,
 )
 def fuse(stack: ExposureStack, *, range_share: float = 0.1, offset: float = 70 / 255) -> Plane:
-    """Weights w_k = offset + |L_k - bilateral(L_k)|; the filter's range step is `range_share` of the stack's range.
+    """Weighted mean with w_k = offset + |L_k - bilateral(L_k)|, L the Rec.709 luma of the encoded values.
 
-    The published numbers come from the coarse grid itself (steps min(height, width) and range_share), not from
-    an exact bilateral filter.
+    The filter's range step is `range_share` of the stack's range, its spatial step the shorter side: the
+    published numbers come from this coarse grid, not from an exact bilateral filter.
     """
     value_range = _value_range(stack)
     grids = [_grid(stack, k, range_share, value_range) for k in range(len(stack))]
     fused = np.empty(stack.shape, np.float32)
-    for rows in row_strips(stack.height, stack.width):
-        numerator, denominator = np.float32(0), np.float32(0)
+
+    def work(rows: slice) -> None:
+        numerator = np.zeros_like(fused[rows])
+        denominator = np.zeros(numerator.shape[:2], np.float32)
         for k, grid in enumerate(grids):
             image = stack.image(k, rows)
             luma = luminance_709(image)
             weight = np.abs(luma - grid.read(luma, rows.start)) + np.float32(offset)
-            numerator = numerator + image * weight[..., None]
-            denominator = denominator + weight
-        np.divide(numerator, denominator[..., None], out=fused[rows])
-    return np.clip(fused, 0, 1, out=fused)
+            denominator += weight
+            cv2.accumulateProduct(image, cv2.merge((weight, weight, weight)), numerator)
+        np.clip(numerator / denominator[..., np.newaxis], 0, 1, out=fused[rows])
+
+    over_strips(stack.height, stack.width, work)
+    return fused
 
 
 def _value_range(stack: ExposureStack) -> tuple[float, float]:
