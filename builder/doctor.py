@@ -52,7 +52,7 @@ def _packages(_data: Path, settings: Settings) -> Iterator[Finding]:
 
 
 def _opencv(_data: Path, _settings: Settings) -> Iterator[Finding]:
-    names = sorted({name for name in metadata.packages_distributions().get("cv2", [])})
+    names = sorted(set(metadata.packages_distributions().get("cv2", [])))
     if len(names) == 1:
         yield "one cv2", "ok", names[0]
     else:

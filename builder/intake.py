@@ -51,8 +51,8 @@ class Scanned:
     def tables(self) -> dict[str, pd.DataFrame]:
         """What was found, for people."""
         tables = {"Sequences": sequence_table(self.result.sequences)}
-        if self.result.unreadable:
-            rows = [(file.reason, file.message) for file in self.result.unreadable]
+        if self.result.damaged:
+            rows = [(file.reason, file.sentence) for file in self.result.damaged]
             tables["Unusable files"] = pd.DataFrame(rows, columns=["problem", "reason"])
         return tables
 
@@ -88,7 +88,7 @@ def scan_sources(
             by=choice.by,
             size=choice.size,
             ev_step=choice.ev_step,
-            progress=progress.advance,
+            progress=progress.move_to,
         )
     return Scanned(path, result)
 

@@ -54,6 +54,13 @@ class Progress:
         if text:
             self._bar.set_postfix_str(text[:60], refresh=False)
 
+    def move_to(self, done: int, total: int) -> None:
+        """So many of so many items are done."""
+        self._count, self._total = done, total
+        if self._bar is not None:
+            self._bar.total, self._bar.n = total, done
+            self._bar.refresh()
+
     def _position(self) -> str:
         return f"{self._count}/{self._total}" if self._total is not None else str(self._count)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from builder.store import Product, Recipe, Store
 from fusion_algos import ExposureStack
-from fusion_algos.mef_ssim import mef_ssim_of_many
+from fusion_algos.mef_ssim import StackStructure
 
 QUALITY_REVISION = 1
 
@@ -23,6 +23,7 @@ def score_candidates(
     store: Store, recipe: Recipe, stack: ExposureStack, pictures: Mapping[str, NDArray[np.uint8]]
 ) -> Product:
     """Score HxWx3 uint8 pictures, given by candidate key, against their stack; None for a tiny image."""
-    scores = mef_ssim_of_many(stack, list(pictures.values()))
+    structure = StackStructure(stack)
+    scores = [structure.score(picture) for picture in pictures.values()]
     rounded = [None if score is None else round(score, 6) for score in scores]
     return store.draft(recipe).finish({"mef_ssim": dict(zip(pictures, rounded, strict=True))}, {})
