@@ -7,15 +7,16 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.damaged_files import DamagedFile
+from builder.grouping.damaged_files import DamagedFile
 from builder.image_headers import sniff_kind
 
 SNIFFED_BYTES = 4096
 # Files with these endings claim to be pictures: if they are none, people want to know. Others are sniffed.
 PICTURE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif", ".webp", ".jxl", ".jp2",
-     ".bmp", ".gif", ".psd", ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".raf", ".orf",
-     ".rw2", ".pef", ".srw", ".3fr", ".iiq", ".mrw", ".erf", ".mef", ".mos", ".kdc", ".dcr", ".x3f", ".rwl", ".gpr")
+    (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif", ".webp", ".jxl",
+     ".jp2", ".bmp", ".gif", ".psd", ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2",
+     ".raf", ".orf", ".rw2", ".pef", ".srw", ".3fr", ".iiq", ".mrw", ".erf", ".mef", ".mos", ".kdc", ".dcr",
+     ".x3f", ".rwl", ".gpr")
 )  # fmt: skip
 
 

@@ -86,8 +86,8 @@ def read_sequences(table: Path) -> tuple[BracketSequence, ...]:
     """All sequences of `table`, in its order; frames from dark to bright.
 
     EV are computed anew where every frame of a sequence has seconds, so that hand-written ones count.
-    ValueError names the table's line: missing file, a file listed twice, unknown status, role or rule, accepted
-    with one frame, names that cannot be folders, numbers that are none.
+    ValueError names the table's line: missing file, a file listed twice, unknown status, role or rule,
+    accepted with one frame, names that cannot be folders, numbers that are none.
     """
     rows = _read_rows(table)
     _check_rows(rows)
@@ -168,15 +168,15 @@ def _check_sequence(rows: Sequence[_Row]) -> None:
     for row in rows:
         if row["status"] != first["status"]:
             raise row.error(
-                f"'{row['sequence']}' is {row['status']!r} here and {first['status']!r} in line {first.line}: "
-                "give all its rows one status"
+                f"'{row['sequence']}' is {row['status']!r} here, but {first['status']!r} in line "
+                f"{first.line}; give it one status"
             )
     if first["status"] == "rejected":
         return
     if len(frames) < LEAST_BY_HAND:
         raise first.error(
-            f"'{first['sequence']}' is {first['status']} and has {len(frames)} of at least {LEAST_BY_HAND} frames; "
-            "move more frames to it or set its status to rejected"
+            f"'{first['sequence']}' is {first['status']} with {len(frames)} frame, needs at least "
+            f"{LEAST_BY_HAND}; move more frames to it or set its status to rejected"
         )
     timed = [row for row in frames if row.positive("seconds") is not None]
     if timed and len(timed) < len(frames):

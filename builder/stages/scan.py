@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from builder.bracket_pieces import BracketLimits
 from builder.brackets import STATUSES, BracketSequence, SequenceFrame
 from builder.camera_metadata import FrameFacts, read_facts
-from builder.damaged_files import DamagedFile, with_damaged_files
-from builder.grouping import GroupingOptions, group_frames
+from builder.grouping.damaged_files import DamagedFile, with_damaged_files
+from builder.grouping.group import GroupingOptions, group_frames
+from builder.grouping.pieces import BracketLimits
 from builder.image_headers import UnreadableImage, read_header
 from builder.images import read_bytes
 from builder.picture_files import find_picture_files
@@ -100,7 +100,7 @@ def _options(
         burst_pause=settings.burst_pause_s,
         hand_pause=settings.hand_pause_s,
         view_agreement=settings.view_agreement,
-        earlier_names=dict(edits.names),
+        earlier_names=edits.names,
         taken_names=frozenset(sequence.name for sequence in edits.sequences),
     )
 
@@ -137,9 +137,10 @@ def _read(path: str, settings: ScanSettings) -> FrameFacts | DamagedFile:
 
 def _without(facts: Sequence[FrameFacts], kept: Sequence[BracketSequence]) -> list[FrameFacts]:
     """Facts of the files that no hand-made sequence holds."""
-    held = set()
+    held: set[str] = set()
     for sequence in kept:
-        held |= {file.path for file in (*sequence.frames, *sequence.excluded)}
+        held |= {frame.path for frame in sequence.frames}
+        held |= {file.path for file in sequence.excluded}
         held |= {file.path for frame in sequence.frames for file in frame.companions}
     return [frame for frame in facts if frame.path not in held]
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from types import MappingProxyType
 
-from builder.bracket_pieces import BracketLimits, Piece, automatic_pieces, bursts, judge_against_session
-from builder.bracket_verdicts import judge
 from builder.brackets import BracketSequence, SequenceFile, SequenceFrame
 from builder.camera_metadata import FrameFacts
-from builder.estimated_exposures import with_explicit_exposures
 from builder.exposure_values import exposure_values, reference_position
-from builder.hand_brackets import HandJoin, Views, join_leftovers, join_monotone_neighbours
+from builder.grouping.by_hand import HandJoin, Views, join_leftovers, join_monotone_neighbours
+from builder.grouping.estimated_exposures import with_explicit_exposures
+from builder.grouping.pieces import BracketLimits, Piece, automatic_pieces, bursts, judge_against_session
+from builder.grouping.shots import Shot, clean, in_capture_order
+from builder.grouping.verdicts import judge
 from builder.scene_names import derived_names
-from builder.shots import Shot, clean, in_capture_order
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class GroupingOptions:
     burst_pause: float = 2.0  # automatic bracketing: between the end of a frame and the start of the next
     hand_pause: float = 90.0  # bracketing by hand
     view_agreement: float = 0.4  # rank correlation of thumbnails
-    earlier_names: Mapping[str, str] = MappingProxyType({})  # sha256 of a frame -> its sequence's name
+    earlier_names: tuple[tuple[str, str], ...] = ()  # (sha256 of a frame, name of its sequence)
     taken_names: frozenset[str] = frozenset()
 
 
@@ -51,7 +50,7 @@ def group_frames(
     sequences = [_sequence(piece, options, views) for piece in pieces] + [
         _merged_result(frame) for frame in merged
     ]
-    names = derived_names(sequences, options.earlier_names, options.taken_names)
+    names = derived_names(sequences, dict(options.earlier_names), options.taken_names)
     return tuple(replace(sequence, name=name) for sequence, name in zip(sequences, names, strict=True))
 
 

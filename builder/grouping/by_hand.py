@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from builder.bracket_pieces import BracketLimits, Piece
 from builder.camera_metadata import FrameFacts
 from builder.exposure_values import are_distinct, are_monotone
-from builder.shots import Shot, follows, same_focal_length
+from builder.grouping.pieces import BracketLimits, Piece
+from builder.grouping.shots import Shot, follows, same_focal_length
 
 
 class Views(Protocol):

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
 
-from builder.bracket_pieces import Piece
 from builder.exposure_values import SAME_EV, same_exposure
-from builder.hand_brackets import Views
-from builder.shots import Shot
+from builder.grouping.by_hand import Views
+from builder.grouping.pieces import Piece
+from builder.grouping.shots import Shot
 
 CONCORDANCE = (
     0.8  # of capture order with brightness (Kendall's tau), above which the order was a ramp of exposures

@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from builder.bracket_pieces import STEP_TOLERANCE, BracketLimits, Piece, has_regular_steps
 from builder.brackets import AMBIGUOUS_REASONS, REJECTED_REASONS
 from builder.camera_metadata import FrameFacts
-from builder.estimated_exposures import pixels_contradict
 from builder.exposure_values import SAME_EV, are_distinct, span, spans
-from builder.hand_brackets import Views
-from builder.shots import Shot, same_focal_length
+from builder.grouping.by_hand import Views
+from builder.grouping.estimated_exposures import pixels_contradict
+from builder.grouping.pieces import STEP_TOLERANCE, BracketLimits, Piece, has_regular_steps
+from builder.grouping.shots import Shot, same_focal_length
 
 MAX_LOST = 3  # frames; more missing numbers in a row are another story
 ROLLOVER = 9999

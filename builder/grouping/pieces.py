@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from builder.exposure_values import are_distinct, same_exposure, span, spans
-from builder.shots import Shot, follows, same_focal_length
+from builder.grouping.shots import Shot, follows, same_focal_length
 
 SESSION_PAUSE = 3600.0  # seconds; sets are compared with sets of the same hour's work
 STEP_TOLERANCE = (
