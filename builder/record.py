@@ -51,8 +51,7 @@ def _record_alignment(scene: Scene, plan: ScenePlan, alignment: Product | None) 
 def _record_exposures(scene: Scene, store: Store, plan: ScenePlan, alignment: Product | None) -> None:
     rows = {row.position: row for row in scene.exposures}
     for position, exposure in enumerate(plan.scene.exposures):
-        row = rows.pop(position, None) or Exposure(position=position)
-        row.scene = scene
+        row = rows.pop(position, None) or Exposure(scene_id=scene.id, position=position)
         row.original_path, row.sha256 = exposure.path, exposure.sha256
         row.companion_path = exposure.companion
         row.seconds, row.f_number, row.iso = exposure.seconds, exposure.f_number, exposure.iso
@@ -63,6 +62,8 @@ def _record_exposures(scene: Scene, store: Store, plan: ScenePlan, alignment: Pr
         row.linear_path = frame.get("linear")
         preview = store.find(plan.exposure_previews[position])
         row.preview_path = preview.files[0].path if preview else None
+        if row not in scene.exposures:
+            scene.exposures.append(row)
     for row in rows.values():
         scene.exposures.remove(row)
 
@@ -75,7 +76,8 @@ def _record_candidates(
     planned = {recipe.key: name for name, recipe in plan.candidates.items()}
     for product in store.products("fused", scene.name):
         if "algorithm" in product.settings:
-            row = rows.setdefault(product.key, _new_candidate(scene, product.key, product.settings))
+            row = rows.get(product.key) or _new_candidate(scene, product.key, product.settings)
+            rows[row.key] = row
             row.path, row.sha256 = product.files[0].path, product.files[0].sha256
             row.status, row.error = "done", None
             if product.key not in planned and not row.imported:
@@ -83,7 +85,8 @@ def _record_candidates(
     for key, name in planned.items():
         failure = failures.get(name)
         if failure is not None and (key not in rows or rows[key].path is None):
-            row = rows.setdefault(key, _new_candidate(scene, key, plan.candidates[name].settings))
+            row = rows.get(key) or _new_candidate(scene, key, plan.candidates[name].settings)
+            rows[key] = row
             row.status = "quarantined" if failure.kind == "quarantined" else "failed"
             row.error = failure.message
     _record_previews(rows, store, plan)

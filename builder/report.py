@@ -63,7 +63,12 @@ def as_text(table: pd.DataFrame) -> str:
     for column in ("reason", "flags"):
         if column in short:
             short[column] = short[column].map(_shortened)
-    return short.to_string(index=False, justify="left") if len(short) else "(none)"
+    if not len(short):
+        return "(none)"
+    texts = [column for column in short if not pd.api.types.is_numeric_dtype(short[column])]
+    widths = {column: int(short[column].astype(str).str.len().max()) for column in texts}
+    left = {column: f"{{:<{widths[column]}}}".format for column in texts}
+    return short.to_string(index=False, justify="left", formatters=left)
 
 
 def _shortened(text: str) -> str:

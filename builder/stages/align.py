@@ -201,7 +201,8 @@ def _store_alignment(
         if not passed:
             path = draft.add_file(encode_png(frames[position]), ".png", label=f"frame-{position:02d}")
         records.append(asdict(AlignedFrame(path, passed, asdict(transform))))
-    draft.add_file(encode_png(ghosts.mask.astype(np.uint8) * 255), ".png", label="ghosts")
+    mask = np.repeat(ghosts.mask.astype(np.uint8)[..., None] * 255, 3, axis=2)
+    draft.add_file(encode_png(mask), ".png", label="ghosts")
     height, width = frames[0].shape[:2]
     return draft.finish(
         {
