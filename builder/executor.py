@@ -96,6 +96,8 @@ def make_executor(spec: ExecutorSpec) -> WorkerExecutor:
 class SerialExecutor(WorkerExecutor):
     """Runs each task at once, in the calling thread; a debugger sees everything."""
 
+    _open = True
+
     @property
     def in_flight(self) -> int:
         """One: a submitted task is done already."""
@@ -103,10 +105,16 @@ class SerialExecutor(WorkerExecutor):
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Run the task; the future holds its result or exception. KeyboardInterrupt and SystemExit pass."""
+        if not self._open:
+            raise RuntimeError("cannot schedule new futures after shutdown")
         future: Future[R] = Future()
         with _ExceptionInto(future):
             future.set_result(fn(*args, **kwargs))
         return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more tasks; none is ever waiting."""
+        self._open = False
 
 
 class _ExceptionInto:

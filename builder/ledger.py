@@ -10,7 +10,6 @@ import faulthandler
 import json
 import math
 import os
-import re
 import socket
 import threading
 import time
@@ -25,6 +24,7 @@ from urllib.parse import quote
 
 import psutil
 
+from builder.post_mortem import cause_of_death
 from builder.resources import is_out_of_memory
 
 QUARANTINE_KILLS = 2  # the first may have been chance or a neighbour's fault
@@ -153,7 +153,7 @@ class Ledger:
             return None
         marker = Running(**content)
         stack = self._stack(scene)
-        kind, reason = _cause_of_death(marker, stack)
+        kind, reason = cause_of_death(stack, marker.thread, marker.timeout_seconds)
         failure = self.record_kill(scene, marker.step, reason, stack=stack, kind=kind)
         self._remove_marker(scene)
         return failure
@@ -167,11 +167,12 @@ class Ledger:
             self.charge_death(scene)
         self._remove_marker(scene)
 
-    def charge_lost_attempt(self, scene: str) -> None:
+    def charge_lost_attempt(self, scene: str) -> Failure | None:
         """On the worker, before a task: charge the marker of an attempt that died (dask tries again)."""
         content = _read(self.marker_path(scene))
-        if content is not None and not _is_alive(Running(**content)):
-            self.charge_death(scene)
+        if content is None or _is_alive(Running(**content)):
+            return None
+        return self.charge_death(scene)
 
     def marker_path(self, scene: str) -> Path:
         """The file that names the step of this scene that is under way."""
@@ -283,30 +284,6 @@ class Step:
         if self._owns_crash_handler:
             faulthandler.disable()
         self._stack_file.close()
-
-
-def _cause_of_death(marker: Running, stack: str) -> tuple[FailureKind, str]:
-    """What a marker and a stack file (often empty) tell of the end of their process."""
-    where = _top_frame(stack, marker.thread)
-    if stack.startswith("Timeout"):
-        return "timeout", f"timed out after {marker.timeout_seconds:g} s{where}"
-    fatal = re.match(r"Fatal Python error: (.+)|(Windows fatal exception: .+)", stack)
-    if fatal:
-        return "killed", f"crashed in native code ({fatal[1] or fatal[2]}){where}"
-    return "killed", "its process was killed (often by the system when memory runs out)"
-
-
-def _top_frame(stack: str, thread: int) -> str:
-    """' in function (file:line)': the innermost Python frame of a thread in a faulthandler dump, if found."""
-    of_thread = False
-    for line in stack.splitlines():
-        header = re.match(r"(?:Current t|T)hread 0x([0-9a-f]+)", line)
-        if header:
-            of_thread = int(header[1], 16) == thread
-        frame = re.match(r'  File "(.*)", line (\d+) in (.*)', line)
-        if frame and of_thread:
-            return f" in {frame[3]} ({Path(frame[1]).name}:{frame[2]})"
-    return ""
 
 
 def _is_alive(marker: Running) -> bool:

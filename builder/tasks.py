@@ -35,10 +35,10 @@ def run_tasks(
 ) -> None:
     """Run `function(task)` for every task and hand each result, or the Failure in its place, to `on_result`.
 
-    `function` and tasks must be picklable, `name(task)` (the scene) unique. Tasks are drawn as workers get free;
-    each may take `memory_bytes`. A task whose worker died or timed out, or that lacked memory, is run again after
-    the others, alone and with 80 % of the free memory; so are `oversize` ones. A step that killed its worker
-    twice is quarantined: `ledger.step` refuses it, and the rest of its task is done without it.
+    `function` and tasks must be picklable, `name(task)` (the scene) unique. Tasks are drawn as workers get
+    free; each may take `memory_bytes`. A task whose worker died or timed out, or that lacked memory, is run
+    again after the others, alone and with 80 % of the free memory; so are `oversize` ones. A step that killed
+    its worker twice is quarantined: `ledger.step` refuses it, and the rest of its task is done without it.
     On KeyboardInterrupt running tasks end, no other starts, and it is raised again.
     """
     run = _Run(function, spec, ledger, name, on_result, memory_bytes)
@@ -73,16 +73,19 @@ class _Finished(Generic[R]):
     short_of_memory: bool
 
 
-def _run_shared(job: _Job[T, R]) -> _Finished[R]:
+def _run_shared(job: _Job[T, R]) -> _Finished[R] | None:
+    """Run beside others; None if the task has lost a worker (dask tries again itself) and must be alone."""
+    if job.ledger.charge_lost_attempt(job.scene) is not None:
+        return None
     return _run(job, job.memory_bytes)
 
 
 def _run_alone(job: _Job[T, R]) -> _Finished[R]:
+    job.ledger.charge_lost_attempt(job.scene)
     return _run(job, memory_per_worker(1))
 
 
 def _run(job: _Job[T, R], memory_bytes: int | None) -> _Finished[R]:
-    job.ledger.charge_lost_attempt(job.scene)
     step = job.ledger.step(job.scene, WHOLE_TASK)
 
     def enclosed() -> R:
@@ -142,10 +145,10 @@ class _Run(Generic[T, R]):
         self,
         executor: WorkerExecutor,
         attempts: Iterator[_Attempt[T]],
-        run: Callable[[_Job[T, R]], _Finished[R]],
+        run: Callable[[_Job[T, R]], _Finished[R] | None],
         room: Callable[[], int],
     ) -> None:
-        pending: dict[Future[_Finished[R]], _Attempt[T]] = {}
+        pending: dict[Future[_Finished[R] | None], _Attempt[T]] = {}
         while True:
             for attempt in islice(attempts, max(0, room() - len(pending))):
                 job = _Job(self._function, attempt.task, attempt.scene, self._ledger, self._memory_bytes)
@@ -156,7 +159,7 @@ class _Run(Generic[T, R]):
                 self._settle(pending.pop(future), future, executor.death)
 
     def _settle(
-        self, attempt: _Attempt[T], future: Future[_Finished[R]], death: type[BaseException] | None
+        self, attempt: _Attempt[T], future: Future[_Finished[R] | None], death: type[BaseException] | None
     ) -> None:
         if future.cancelled():
             raise ConnectionError(
@@ -168,10 +171,14 @@ class _Run(Generic[T, R]):
         elif error is not None:
             # Not the function's own: task or result cannot be pickled, or the ledger cannot be written.
             self._on_result(attempt.task, self._ledger.record_error(attempt.scene, WHOLE_TASK, error))
-        elif future.result().short_of_memory and not attempt.alone:
+        else:
+            self._settle_finished(attempt, future.result())
+
+    def _settle_finished(self, attempt: _Attempt[T], finished: _Finished[R] | None) -> None:
+        if finished is None or (finished.short_of_memory and not attempt.alone):
             self._again.append(replace(attempt, alone=True))
         else:
-            self._on_result(attempt.task, future.result().outcome)
+            self._on_result(attempt.task, finished.outcome)
 
     def _settle_death(self, attempt: _Attempt[T]) -> None:
         if self._ledger.charge_death(attempt.scene) is not None:
