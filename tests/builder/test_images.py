@@ -37,6 +37,7 @@ from tests.builder.image_files import (
     jpeg_with,
     jpeg_with_exif,
     matrix_profile,
+    monochrome_dng_bytes,
     picture_tags,
     pillow_bytes,
     tiff_bytes,
@@ -408,6 +409,13 @@ def test_raw_comes_upright_and_its_header_says_how(orientation: int) -> None:
     plain = develop_raw(dng_bytes(mosaic), white_balance=UNIT_BALANCE, name="x", limits=LIMITS)
     turned = develop_raw(data, white_balance=UNIT_BALANCE, name="x", limits=LIMITS)
     np.testing.assert_array_equal(turned, upright(plain, orientation))
+
+
+def test_a_monochrome_sensor_gives_grey_rgb() -> None:
+    data = monochrome_dng_bytes(patches(0.1, 0.4, 1.0))
+    linear = develop_raw(data, white_balance=UNIT_BALANCE, name="x", limits=LIMITS)
+    assert linear.shape == (64, 72, 3)
+    np.testing.assert_allclose(linear[32, 12::24] / 65535, np.outer([0.1, 0.4, 1.0], [1, 1, 1]), rtol=1e-3)
 
 
 def test_decode_image_sends_raw_files_to_develop_raw() -> None:
