@@ -11,8 +11,9 @@ from datetime import datetime
 import numpy as np
 import rawpy
 
-from builder.image_headers import UnreadableImage, corrupt, read_header, truncated, unsupported
+from builder.image_headers import read_header
 from builder.settings import ScanSettings
+from builder.unreadable_image import UnreadableImage, corrupt, truncated, unsupported
 
 # libraw's flip -> EXIF orientation and number of counter-clockwise quarter turns (numpy.rot90)
 FLIP_ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
@@ -30,6 +31,8 @@ def _opened(data: bytes, name: str) -> Iterator[rawpy.RawPy]:
         raise unsupported(
             name, f"libraw {rawpy.libraw_version} cannot read this RAW file ({_said(error)})", remedy
         ) from None
+    except rawpy.LibRawUnsufficientMemoryError as error:
+        raise MemoryError(f"{name!r}: libraw has too little memory") from error
     except rawpy.LibRawIOError as error:
         raise truncated(name, f"this RAW file of {len(data)} bytes ends too early ({_said(error)})") from None
     except rawpy.LibRawTooBigError as error:
@@ -95,11 +98,13 @@ def develop_raw(
     """Linear Rec.709 light, uint16 HxWx3, upright; 65535 = the sensor's white level in every channel.
 
     `white_balance` is the reference frame's for all frames of a sequence (`raw_white_balance`).
-    UnreadableImage for damaged files. Every automatic step of libraw is off: with the default adjust_maximum_thr
-    a frame with its peak at 75-100 % of white is stretched by a factor of its own.
+    UnreadableImage for damaged files. libraw divides by the smallest multiplier, so the scale depends on
+    `white_balance` alone and each channel clips at 65535. Every automatic step is off: with the default
+    adjust_maximum_thr a frame with its peak at 75-100 % of white is stretched by a factor of its own.
     """
     read_header(data, name=name, limits=limits)
     with _opened(data, name) as raw:
+        flip = raw.sizes.flip  # postprocess overwrites it with user_flip
         pixels = raw.postprocess(
             gamma=(1, 1),
             output_bps=16,
@@ -110,5 +115,6 @@ def develop_raw(
             output_color=rawpy.ColorSpace.sRGB,
             highlight_mode=rawpy.HighlightMode.Clip,
         )
-        flip = raw.sizes.flip
+    if pixels.shape[2] == 1:  # a monochrome sensor
+        pixels = np.repeat(pixels, 3, axis=2)
     return np.ascontiguousarray(np.rot90(pixels, FLIP_QUARTER_TURNS.get(flip, 0)))
