@@ -13,6 +13,7 @@ import math
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 WINDOW = 11
 AREA = WINDOW * WINDOW
@@ -21,23 +22,23 @@ CENTER = 127.5
 EPSILON = float(np.finfo(np.float64).eps)
 NORM_FLOOR = 0.001
 STABILITY = (0.03 * 255) ** 2  # C of SSIM
-RING_VALUES = 1 << 17  # so many float32 of filtered rows stay in the processor's cache
 compiled = numba.njit(nogil=True, cache=True)
 
 
-@compiled
-def desired_patches(gray, taps, factors, variance):
-    """Fill the factors a_k (K x h x w) and the variance (h x w) of the desired patch of every window."""
-    count, _, width = gray.shape
-    pairs = count * (count + 1) // 2
-    tile = max(32, RING_VALUES // ((count + pairs) * WINDOW))
-    for left in range(0, width - WINDOW + 1, tile):
-        size = min(tile, width - WINDOW + 1 - left)
-        _desired_tile(gray, left, size, taps, factors, variance)
+def gaussian_taps(sigma: float) -> NDArray[np.float32]:
+    """11 taps whose sum is 1 as exactly as float32 can, else flat windows would seem to vary."""
+    taps = np.exp(-np.square(np.arange(WINDOW) - WINDOW // 2) / (2 * sigma**2))
+    rounded = (taps / taps.sum()).astype(np.float32)
+    rounded[WINDOW // 2] -= rounded.sum(dtype=np.float64) - 1
+    return rounded
 
 
 @compiled
-def _desired_tile(gray, left, size, taps, factors, variance):
+def desired_patches(gray, left, size, taps, factors, variance):
+    """Fill `size` columns from `left` of the factors a_k (K x h x w) and variance (h x w) of desired patches.
+
+    `gray` is K x H x W in steps of `UNIT`; every 11 x 11 window has one desired patch.
+    """
     count, height, _ = gray.shape
     pairs = count * (count + 1) // 2
     wide = size + WINDOW - 1
@@ -182,20 +183,8 @@ def _row_variance(ring, first, taps, factors, variance):
 
 
 @compiled
-def mean_similarity(gray, factors, variance, fused, taps):
-    """Mean over all windows of (2 cov(x^, y) + C) / (var x^ + var y + C), y the fused image."""
-    count, _, width = gray.shape
-    tile = max(32, RING_VALUES // ((count + 2) * WINDOW))
-    total = 0.0
-    for left in range(0, width - WINDOW + 1, tile):
-        size = min(tile, width - WINDOW + 1 - left)
-        total += _tile_similarity(gray, factors, variance, fused, taps, left, size)
-    return total / variance.size
-
-
-@compiled
-def _tile_similarity(gray, factors, variance, fused, taps, left, size):
-    """Sum of the similarities of a tile's windows.
+def sum_of_similarities(gray, left, size, taps, factors, variance, fused):
+    """Sum of (2 cov(x^, y) + C) / (var x^ + var y + C) over `size` columns of windows, y the fused image.
 
     cov(x^, y) = sum_k a_k (G(x_k y) - G(x_k) G(y)) needs the filtered products x_k y, the filtered x_k and y.
     """
