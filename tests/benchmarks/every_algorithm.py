@@ -10,8 +10,15 @@ from tests.benchmarks.measured_call import measure
 from tests.benchmarks.report import Report, Settings, Value
 
 COLUMNS = (
-    "algorithm", "megapixels", "seconds", "cpu seconds", "seconds per MP", "peak MiB", "above inputs MiB", "first call s",
-)  # fmt: skip
+    "algorithm",
+    "megapixels",
+    "seconds",
+    "cpu seconds",
+    "seconds per MP",
+    "peak MiB",
+    "above inputs MiB",
+    "first call s",
+)
 
 
 def run(settings: Settings) -> Report:

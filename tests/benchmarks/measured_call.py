@@ -17,9 +17,9 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 @dataclass(frozen=True)
 class Measurement:
-    """Memory in MiB: `peak` is the process at its largest, `above_inputs` what the call took beyond what was there.
+    """Memory in MiB: `peak` of the process during the call, `above_inputs` how much more than just before it.
 
-    `first_seconds`: the first call, on a tiny stack, with all that is compiled or loaded then.
+    `first_seconds`: an earlier call on a tiny stack, with all that is compiled or loaded then.
     """
 
     seconds: float
@@ -32,7 +32,7 @@ class Measurement:
 def measure(
     program: str, megapixels: int, *, threads: int | None = None, cache: Path | None = None
 ) -> Measurement:
-    """Call `program` (an algorithm's name, or OPENCV) in a fresh process; `cache`: numba's folder, its own if None.
+    """Call `program` (an algorithm's name, or OPENCV) in a fresh process; numba's code is kept in `cache`.
 
     Raises subprocess.CalledProcessError if the process fails; what it said is on stderr.
     """
@@ -73,8 +73,8 @@ def _call(program: str, megapixels: int, threads: int) -> Measurement:
     return Measurement(wall, cpu, peak, peak - before, first_seconds)
 
 
-# ru_maxrss of a started process also counts the process that started it, up to the start. Linux's own account does
-# not, and can be reset, so that the making of the inputs does not count.
+# ru_maxrss of a process also counts the one that started it, up to the start. This account of Linux does not,
+# and it can be reset, so that the making of the inputs does not count.
 def _memory(field: str) -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field + ":")) / 1024

@@ -1,4 +1,4 @@
-"""mertens2009 against OpenCV's MergeMertens on 7 exposures: the call's seconds and the process's peak memory."""
+"""mertens2009 against OpenCV's MergeMertens on 7 exposures: seconds of the call, memory of the process."""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ OURS = "mertens2009"
 SPEED_TARGET = 2.5  # times as fast, all cores
 MEMORY_TARGET = 0.55  # of the peak memory, inputs included
 COLUMNS = (
-    "megapixels", "program", "threads", "seconds", "fastest", "slowest", "cpu seconds", "peak MiB", "above inputs MiB",
-)  # fmt: skip
+    "megapixels",
+    "program",
+    "threads",
+    "seconds",
+    "fastest",
+    "slowest",
+    "cpu seconds",
+    "peak MiB",
+    "above inputs MiB",
+)
 
 
 def run(settings: Settings) -> Report:
@@ -55,7 +63,9 @@ def _row(megapixels: int, threads: int | None, program: str, runs: list[Measurem
 def _verdict(megapixels: int, threads: int | None, ours: list[Measurement], opencv: list[Measurement]) -> str:
     speed = median(run.seconds for run in opencv) / median(run.seconds for run in ours)
     memory = median(run.peak for run in ours) / median(run.peak for run in opencv)
-    found = f"{megapixels} MP, {threads or 'all'} thread(s): {speed:.2f} x as fast with {memory:.2f} of the memory"
+    found = (
+        f"{megapixels} MP, threads {threads or 'all'}: {speed:.2f} x as fast with {memory:.2f} of the memory"
+    )
     if threads is not None:
         return found
     reached = speed >= SPEED_TARGET and memory <= MEMORY_TARGET

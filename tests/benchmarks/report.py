@@ -1,4 +1,4 @@
-"""What a benchmark finds, as a table on the screen and as a JSON file that says where and when it was measured."""
+"""What a benchmark finds, as a table on the screen and as a JSON file that says where and when."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Value = str | int | float | None
 
 @dataclass(frozen=True)
 class Settings:
-    """`megapixels`: image sizes to measure, empty for the benchmark's own; `runs`: of each, the median counts."""
+    """`megapixels`: image sizes, empty for the benchmark's own; `runs`: of each; the median counts."""
 
     megapixels: tuple[int, ...] = ()
     runs: int = 3
