@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from builder.common_crop import Crop, common_crop
 from builder.motion_model import MODEL_NAMES, Matrix, largest_shift, rotation_of, scale_of
 from builder.proxy import Pair, Proxy, has_texture, make_pair, make_proxy, mean_ncc
-from builder.registration import PairFit, misplacement, register
+from builder.registration import PairFit, misplacement, register, register_by_features
 from builder.settings import AlignSettings
 
 Row = tuple[float, float, float]
@@ -109,30 +109,36 @@ def align_frames(
 def _outwards(
     proxies: Sequence[Proxy], reference: int, settings: AlignSettings
 ) -> Iterator[tuple[int, FrameTransform]]:
-    """Transforms of the other frames in order of brightness, from the reference outwards on either side."""
+    """Transforms of the other frames by brightness, from the reference outwards on either side."""
     brightness = [float(proxy.luma.mean()) for proxy in proxies]
     order = sorted(range(len(proxies)), key=brightness.__getitem__)
     middle = order.index(reference)
     for side in (order[middle + 1 :], order[:middle][::-1]):
-        neighbour, known = reference, PairFit.still()
+        neighbour, known = proxies[reference], PairFit.still()
         for index in side:
             pair = make_pair(proxies[reference], proxies[index])
             fit: PairFit | None = PairFit.still()
             if settings.enabled:
-                fit = _fit(pair, proxies, neighbour, known, index)
+                fit = _fit(pair, neighbour, known, proxies[index])
             yield index, _transform(pair, proxies[index], fit, settings.identity_px)
             if fit is not None:
-                neighbour, known = index, fit
+                neighbour, known = proxies[index], fit
 
 
-def _fit(pair: Pair, proxies: Sequence[Proxy], neighbour: int, known: PairFit, index: int) -> PairFit | None:
-    """Register on the reference or, where they share little texture, on a neighbour whose place is known."""
+def _fit(pair: Pair, neighbour: Proxy, known: PairFit, moving: Proxy) -> PairFit | None:
+    """Register on the reference or, if they share little texture, on a neighbour whose place is known."""
     direct = register(pair, (np.eye(3), known.matrix))
-    if known.corners == 0 or (direct is not None and direct.well_spread):
+    if direct is not None and direct.well_spread:
         return direct
-    step = register(make_pair(proxies[neighbour], proxies[index]), (np.eye(3),))
-    if step is None or (direct is not None and direct.corners >= step.corners):
-        return direct
+    step = register(make_pair(neighbour, moving), (np.eye(3),)) if known.corners else None
+    fits = [fit for fit in (direct, _after(known, step)) if fit is not None]
+    return max(fits, key=lambda fit: fit.corners) if fits else register_by_features(pair)
+
+
+def _after(known: PairFit, step: PairFit | None) -> PairFit | None:
+    """The fit on the reference that follows from one on a neighbour."""
+    if step is None:
+        return None
     matrix = step.matrix @ known.matrix
     richer = max(step.model, known.model, key=MODEL_NAMES.index)
     return replace(step, matrix=matrix / matrix[2, 2], model=richer)

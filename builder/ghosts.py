@@ -1,8 +1,9 @@
 """What moved between the frames of a registered bracket.
 
-Two exposures of a still scene are tied by one monotone curve. The curve is learnt from the frames themselves (the
-typical level of a frame where the reference has a given level), so neither an unknown camera response nor a wrong
-exposure time looks like motion; what departs from it block by block moved.
+Two exposures of a still scene are tied by one monotone curve. The curve is learnt from the frames
+themselves (the typical level of a frame where the reference has a given level), so neither an
+unknown camera response nor a wrong exposure time looks like motion; what departs from it block by
+block moved.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ LEAST_SHARE_COMPARED = 0.02  # of all blocks; below, a frame shares too little w
 class GhostReport:
     """Where frames disagree with the reference.
 
-    `per_frame`: share of the compared textured blocks that moved (0 for the reference; 0 where nothing can be
-    compared); `score`: the largest. `verdict`: static, suspected or dynamic. `mask`: moved in any frame, one bool
-    per 16x16 block of the proxy; `block_px`: such a block's side in pixels of the frames.
+    `per_frame`: share of the compared textured blocks that moved (0 for the reference; 0 where
+    nothing can be compared); `score`: the largest. `verdict`: static, suspected or dynamic. `mask`:
+    moved in any frame, one bool per 16x16 block of the proxy; `block_px`: such a block's side in
+    pixels of the frames.
     """
 
     score: float
@@ -43,10 +45,11 @@ class GhostReport:
 
 
 def measure_ghosts(
-    frames: Sequence[NDArray[np.uint8]], relative_ev: Sequence[float], reference: int, settings: AlignSettings
+    frames: Sequence[NDArray[np.uint8]], reference: int, settings: AlignSettings
 ) -> GhostReport:
-    """Compare each registered frame (HxWx3 uint8) with the reference, or with its neighbour in exposure where those
-    two share too little."""
+    """Compare each registered frame (HxWx3 uint8) with the reference, or with its neighbour in
+    exposure where those two share too little.
+    """
     smalls = [cv2.GaussianBlur(reduced(frame, settings.proxy_side), (0, 0), 0.8) for frame in frames]
     order = sorted(range(len(frames)), key=lambda index: float(smalls[index].mean()))
     moved = np.zeros(block_mean(smalls[reference][..., 0]).shape, bool)
@@ -77,25 +80,25 @@ def compare_blocks(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which 16x16 blocks of two frames (HxWx3 uint8) differ, and which can be compared at all.
 
-    Colours that clip or leave the gamut bend luma, so a difference in luma must show in every channel that has
-    something to compare.
+    Colours that clip or leave the gamut bend luma, so a difference in luma must show in every
+    channel that has something to compare.
     """
     darker, brighter = sorted((first, second), key=lambda frame: float(frame.mean()))
-    planes = zip(_planes(darker), _planes(brighter), strict=True)
-    (differs, compared), *channels = (_judge(*common_radiance(*pair), limit_ev) for pair in planes)
-    for channel_differs, textured in channels:
+    lumas = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (darker, brighter))
+    differs, compared = _judge(*common_radiance(*lumas), limit_ev)
+    differs = _in_clusters(differs & compared)
+    for channel in zip(cv2.split(darker), cv2.split(brighter), strict=True):
+        if not differs.any():
+            break
+        channel_differs, textured = _judge(*common_radiance(*channel), limit_ev)
         differs &= channel_differs | ~textured
-    return _in_clusters(differs & compared), compared
+    return _in_clusters(differs), compared
 
 
 def _in_clusters(blocks: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Without groups of fewer than LEAST_CLUSTER touching blocks: noise and edges strike alone, things do not."""
+    """Only groups of LEAST_CLUSTER touching blocks or more: noise strikes alone, things do not."""
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(blocks.astype(np.uint8), connectivity=8)
     return blocks & (statistics[labels, cv2.CC_STAT_AREA] >= LEAST_CLUSTER)
-
-
-def _planes(frame: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
-    return (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), *cv2.split(frame))
 
 
 def _judge(
@@ -120,7 +123,7 @@ def block_median(plane: NDArray[np.float32]) -> NDArray[np.float32]:
 def common_radiance(
     darker: NDArray[np.uint8], brighter: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Log2 radiance of both in units of the darker one's white, clipped where either is clipped (HxW float32)."""
+    """Log2 radiance of both in units of the darker white, clipped where either is clipped (HxW float32)."""
     log_radiance = np.log2(_linear(np.arange(256)))
     curve = _response_between(darker, brighter, log_radiance)
     lowest = max(log_radiance[DARKEST], curve[DARKEST])
@@ -138,7 +141,7 @@ def _linear(levels: NDArray) -> NDArray[np.float64]:
 def _response_between(
     darker: NDArray[np.uint8], brighter: NDArray[np.uint8], log_radiance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Log2 radiance in the darker frame for each of 256 levels of the brighter: the typical one, made monotone."""
+    """Typical log2 radiance in the darker frame for each of 256 levels of the brighter, made monotone."""
     joint = np.bincount(brighter.ravel().astype(np.int64) * 256 + darker.ravel(), minlength=65536)
     joint = joint.reshape(256, 256).astype(float)
     joint[:DARKEST], joint[BRIGHTEST + 1 :] = (

@@ -53,8 +53,11 @@ def register(pair: Pair, guesses: tuple[Matrix, ...]) -> PairFit | None:
     starts = (*guesses, *coarse_shifts(pair))
     scores = [_quick_score(pair, start) for start in starts]
     fit = _refine(pair, starts[int(np.argmax(scores))])
-    if fit is not None and _believable(pair, fit):
-        return fit
+    return fit if fit is not None and _believable(pair, fit) else None
+
+
+def register_by_features(pair: Pair) -> PairFit | None:
+    """The same for motions too large to be tracked: starting from matched SIFT features."""
     refined = (_refine(pair, start) for start in feature_matches(pair))
     return next((fit for fit in refined if fit is not None and _believable(pair, fit)), None)
 
