@@ -23,6 +23,7 @@ REASONS = (
     "unsupported-profile",
     "unreadable",
 )
+TIFF_MAGICS = (b"II*\0", b"MM\0*")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 RAW_MAGICS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM")
 RAW_BRANDS = (b"crx ",)  # Canon CR3
@@ -30,6 +31,7 @@ RAW_PHOTOMETRICS = (32803, 34892)  # colour filter array, linear raw (DNG 1.4)
 TIFF_COLOUR_MODELS = (0, 1, 2, 3, 6)  # grey (either polarity), RGB, palette, YCbCr
 OTHER_COLOUR_MODELS = {4: "a mask", 5: "CMYK", 8: "CIE Lab", 9: "CIE Lab", 10: "CIE Lab", 32845: "LogLuv"}
 MAX_PROFILE_BYTES = 1 << 24
+SHORTEST_HEADER = 16
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..15 without DHT, JPG, DAC
 JPEG_DECODABLE_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # baseline, extended, progressive; Huffman, arithmetic
 RAW_COMPRESSIONS = (32767, 32769, 32770, 34713, 65535)  # Sony, Samsung x2, Nikon, Pentax
@@ -95,7 +97,7 @@ def sniff_kind(data: bytes) -> str | None:
         return "png"
     if data[:16].startswith(RAW_MAGICS) or (data[4:8] == b"ftyp" and data[8:12] in RAW_BRANDS):
         return "raw"
-    if data[:4] in (b"II*\0", b"MM\0*"):
+    if data[:4] in TIFF_MAGICS:
         return "raw" if _is_tiff_based_raw(data) else "tiff"
     return None
 
@@ -105,14 +107,9 @@ def _is_tiff_based_raw(data: bytes) -> bool:
     if data[8:10] == b"CR" or data[8:12] in (b"IIII", b"MMMM"):
         return True
     try:
-        for directory in tiff_tags.walk_directories(data):
-            if tiff_tags.DNG_VERSION in directory.fields or _holds_sensor_data(directory):
-                return True
-            if any(_holds_sensor_data(child) for child in tiff_tags.sub_directories(directory)):
-                return True
+        return any(_holds_sensor_data(directory) for directory in tiff_tags.all_directories(data))
     except TiffDamage:
         return _has_camera_sub_directories(data)
-    return False
 
 
 def _has_camera_sub_directories(data: bytes) -> bool:
@@ -126,7 +123,8 @@ def _has_camera_sub_directories(data: bytes) -> bool:
 
 def _holds_sensor_data(directory: TiffDirectory) -> bool:
     return (
-        directory.integer(tiff_tags.PHOTOMETRIC, -1) in RAW_PHOTOMETRICS
+        tiff_tags.DNG_VERSION in directory.fields
+        or directory.integer(tiff_tags.PHOTOMETRIC, -1) in RAW_PHOTOMETRICS
         or directory.integer(tiff_tags.COMPRESSION, -1) in RAW_COMPRESSIONS
     )
 
@@ -171,6 +169,8 @@ def unsupported(name: str, found: str, remedy: str) -> UnreadableImage:
 
 
 def _foreign_format(data: bytes, name: str) -> UnreadableImage:
+    if len(data) < SHORTEST_HEADER:
+        return truncated(name, f"the file holds only {len(data)} bytes")
     for start, magic, found in FOREIGN_MAGICS:
         if data[start : start + len(magic)] == magic:
             remedy = "convert it to JPEG, PNG or TIFF, or give the camera's RAW file"
@@ -184,7 +184,7 @@ def _tiff_header(data: bytes, name: str) -> ImageHeader:
         pages = [page for page in tiff_tags.walk_directories(data) if not _is_thumbnail(page)]
     except TiffDamage as damage:
         make_error = truncated if damage.truncated else corrupt
-        raise make_error(name, f"this TIFF holds {damage}") from None
+        raise make_error(name, f"this TIFF or RAW file has {damage}") from None
     if not pages:
         raise corrupt(name, "this TIFF holds no full-size image")
     page = pages[0]
@@ -244,7 +244,7 @@ def _png_header(data: bytes, name: str) -> ImageHeader:
     """IHDR, iCCP and eXIf of a PNG whose chunks are all there (PNG 3rd edition, section 11)."""
     if data[12:16] != b"IHDR" or len(data) < 33:
         make_error = truncated if len(data) < 33 else corrupt
-        raise make_error(name, f"a PNG must begin with its IHDR chunk, this one has {data[12:16]!r}")
+        raise make_error(name, f"this PNG of {len(data)} bytes does not begin with a whole IHDR chunk")
     width, height = struct.unpack_from(">II", data, 16)
     profile, exif = b"", (0, 0)
     position, chunk = 8, b""
@@ -282,7 +282,7 @@ def _jpeg_header(data: bytes, name: str) -> ImageHeader:
             exif = (start + 6, length - 6)
         elif marker == 0xE2 and data[start : start + 12] == b"ICC_PROFILE\0" and length >= 14:
             profile_parts[data[start + 12]] = data[start + 14 : start + length]
-        elif marker == 0xDA and data.find(b"\xff\xd9", start) < 0:
+        elif marker == 0xDA and data.rfind(b"\xff\xd9", start) < 0:
             raise truncated(name, f"this JPEG ends after {len(data)} bytes, in the middle of its pixels")
     if size is None:
         raise corrupt(name, "this JPEG has no frame header before its pixels")
@@ -323,7 +323,21 @@ def _jpeg_frame(data: bytes, marker: int, start: int, name: str) -> tuple[int, i
 def _raw_header(data: bytes, name: str) -> ImageHeader:
     from builder.raw import raw_geometry  # libraw knows the sizes; the other kinds must not load it
 
+    missing = _missing_sensor_bytes(data)
+    if missing:
+        raise truncated(name, f"{missing} bytes of pixels are missing at the end of this RAW file")
     return ImageHeader("raw", *raw_geometry(data, name=name), exif_length=len(data))
+
+
+def _missing_sensor_bytes(data: bytes) -> int:
+    """libraw reads what is left of a cut file in silence, so the strips are checked here."""
+    if data[:4] not in TIFF_MAGICS:
+        return 0
+    try:
+        directories = [entry for entry in tiff_tags.all_directories(data) if _holds_sensor_data(entry)]
+    except TiffDamage:
+        return 0  # makers bend TIFF: libraw judges the rest
+    return max((tiff_tags.missing_pixel_bytes(directory) for directory in directories), default=0)
 
 
 HEADER_READERS: dict[str, Callable[[bytes, str], ImageHeader]] = {

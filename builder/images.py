@@ -130,6 +130,8 @@ def _decode_with_vips(data: bytes, name: str) -> np.ndarray:
         return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error").numpy()
     except pyvips.Error as error:
         detail = " ".join(str(error.detail).split())
+        if "out of memory" in detail:
+            raise MemoryError(f"{name!r}: {detail}") from None
         raise corrupt(name, f"its pixels are damaged ({detail})") from None
 
 

@@ -30,6 +30,8 @@ def _opened(data: bytes, name: str) -> Iterator[rawpy.RawPy]:
         raise unsupported(
             name, f"libraw {rawpy.libraw_version} cannot read this RAW file ({_said(error)})", remedy
         ) from None
+    except rawpy.LibRawUnsufficientMemoryError as error:
+        raise MemoryError(f"{name!r}: libraw has too little memory") from error
     except rawpy.LibRawIOError as error:
         raise truncated(name, f"this RAW file of {len(data)} bytes ends too early ({_said(error)})") from None
     except rawpy.LibRawTooBigError as error:
@@ -95,11 +97,13 @@ def develop_raw(
     """Linear Rec.709 light, uint16 HxWx3, upright; 65535 = the sensor's white level in every channel.
 
     `white_balance` is the reference frame's for all frames of a sequence (`raw_white_balance`).
-    UnreadableImage for damaged files. Every automatic step of libraw is off: with the default adjust_maximum_thr
-    a frame with its peak at 75-100 % of white is stretched by a factor of its own.
+    UnreadableImage for damaged files. libraw divides by the smallest multiplier, so the scale depends on
+    `white_balance` alone and each channel clips at 65535. Every automatic step is off: with the default
+    adjust_maximum_thr a frame with its peak at 75-100 % of white is stretched by a factor of its own.
     """
     read_header(data, name=name, limits=limits)
     with _opened(data, name) as raw:
+        flip = raw.sizes.flip  # postprocess overwrites it with user_flip
         pixels = raw.postprocess(
             gamma=(1, 1),
             output_bps=16,
@@ -110,5 +114,4 @@ def develop_raw(
             output_color=rawpy.ColorSpace.sRGB,
             highlight_mode=rawpy.HighlightMode.Clip,
         )
-        flip = raw.sizes.flip
     return np.ascontiguousarray(np.rot90(pixels, FLIP_QUARTER_TURNS.get(flip, 0)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 INTEGER_CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I"}
 MAX_DIRECTORIES = 64
+PLAUSIBLE_TAG_BYTES = 1 << 26  # a longer value is garbage rather than cut off
 
 NEW_SUBFILE_TYPE, WIDTH, HEIGHT, BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 STRIP_OFFSETS, ORIENTATION, SAMPLES_PER_PIXEL, STRIP_BYTE_COUNTS = 273, 274, 277, 279
@@ -75,13 +76,13 @@ def byte_order(data: bytes) -> str | None:
 def read_directory(data: bytes, order: str, offset: int) -> TiffDirectory:
     """The directory at byte `offset`; TiffDamage if it or one of its values lies outside `data`."""
     if offset < 8 or offset + 2 > len(data):
-        raise TiffDamage(f"a directory at byte {offset} of {len(data)}", truncated=offset + 2 > len(data))
+        raise TiffDamage(
+            f"tags that should begin at byte {offset} of {len(data)} bytes", truncated=offset + 2 > len(data)
+        )
     (count,) = struct.unpack_from(f"{order}H", data, offset)
     end = offset + 2 + 12 * count
     if end > len(data):
-        raise TiffDamage(
-            f"a directory of {count} tags that ends at byte {end} of {len(data)}", truncated=True
-        )
+        raise TiffDamage(f"{count} tags that should end at byte {end} of {len(data)} bytes", truncated=True)
     fields: dict[int, TiffField] = {}
     for position in range(offset + 2, end, 12):
         tag, type_code, number = struct.unpack_from(f"{order}HHI", data, position)
@@ -90,8 +91,8 @@ def read_directory(data: bytes, order: str, offset: int) -> TiffDirectory:
             continue  # unknown types are to be skipped (TIFF 6.0, page 16)
         start = position + 8 if size <= 4 else struct.unpack_from(f"{order}I", data, position + 8)[0]
         if start + size > len(data):
-            found = f"tag {tag} with {size} bytes from byte {start} of {len(data)}"
-            raise TiffDamage(found, truncated=size <= len(data))
+            found = f"a tag {tag} of {size} bytes from byte {start} of {len(data)} bytes"
+            raise TiffDamage(found, truncated=size < PLAUSIBLE_TAG_BYTES)
         fields.setdefault(tag, TiffField(type_code, number, start))
     following = struct.unpack_from(f"{order}I", data, end)[0] if end + 4 <= len(data) else 0
     return TiffDirectory(data, order, fields, following)
@@ -101,7 +102,7 @@ def first_directory(data: bytes) -> TiffDirectory:
     """The directory that the TIFF header points to."""
     order = byte_order(data)
     if order is None or len(data) < 8:
-        raise TiffDamage("no TIFF header", truncated=len(data) < 8)
+        raise TiffDamage(f"no TIFF header in its {len(data)} bytes", truncated=len(data) < 8)
     return read_directory(data, order, struct.unpack_from(f"{order}I", data, 4)[0])
 
 
@@ -116,10 +117,12 @@ def walk_directories(data: bytes) -> Iterator[TiffDirectory]:
         yield directory
 
 
-def sub_directories(directory: TiffDirectory) -> list[TiffDirectory]:
-    """The sub-directories (tag SubIFDs) of a directory; RAW files keep their sensor data there."""
-    offsets = directory.integers(SUB_IFDS)[:MAX_DIRECTORIES]
-    return [read_directory(directory.data, directory.order, offset) for offset in offsets]
+def all_directories(data: bytes) -> Iterator[TiffDirectory]:
+    """The chained directories, each followed by its SubIFDs: RAW files keep their sensor data there."""
+    for directory in walk_directories(data):
+        yield directory
+        for offset in directory.integers(SUB_IFDS)[:MAX_DIRECTORIES]:
+            yield read_directory(data, directory.order, offset)
 
 
 def missing_pixel_bytes(directory: TiffDirectory) -> int:
