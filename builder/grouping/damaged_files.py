@@ -72,9 +72,10 @@ def _prefix_and_number(path: str) -> tuple[str, int]:
 def _with(sequence: BracketSequence, file: DamagedFile) -> BracketSequence:
     excluded = (*sequence.excluded, SequenceFile(file.path, "", file.reason))
     reason = "damaged" if sequence.status == "rejected" else "damaged-frame"
+    others = [known for known in sequence.reasons if known != "lost-frame"]  # it is found now
     return replace(
         sequence,
         status="rejected" if sequence.status == "rejected" else "ambiguous",
-        reasons=tuple(dict.fromkeys((*sequence.reasons, reason))),
+        reasons=tuple(dict.fromkeys((*others, reason))),
         excluded=excluded,
     )
