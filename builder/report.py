@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -67,7 +67,7 @@ def as_text(table: pd.DataFrame) -> str:
         return "(none)"
     texts = [column for column in short if not pd.api.types.is_numeric_dtype(short[column])]
     widths = {column: int(short[column].astype(str).str.len().max()) for column in texts}
-    left = {column: f"{{:<{widths[column]}}}".format for column in texts}
+    left: Mapping[str, Callable[..., str]] = {column: f"{{:<{widths[column]}}}".format for column in texts}
     return short.to_string(index=False, justify="left", formatters=left)
 
 

@@ -33,9 +33,13 @@ class ScanSettings:
     prefer: str = _chosen("raw", "raw", "jpeg")  # which of a RAW+JPEG pair is the frame
     min_frames: int = _limited(3, 2, 100)
     min_span_ev: float = _limited(1.0, 0.0, 20.0)
-    burst_pause_s: float = _limited(2.0, 0.0, 3600.0)  # automatic bracketing: end of a frame to start of the next
+    burst_pause_s: float = _limited(
+        2.0, 0.0, 3600.0
+    )  # automatic bracketing: end of a frame to start of the next
     hand_pause_s: float = _limited(90.0, 0.0, 86_400.0)  # bracketing by hand
-    view_agreement: float = _limited(0.4, -1.0, 1.0)  # rank correlation of thumbnails that joins frames by hand
+    view_agreement: float = _limited(
+        0.4, -1.0, 1.0
+    )  # rank correlation of thumbnails that joins frames by hand
     read_threads: int = _limited(4, 1, 64)
 
 

@@ -1,1 +1,2 @@
-def simulate(*a, **k): raise NotImplementedError
+def simulate(*a, **k):
+    raise NotImplementedError

@@ -137,7 +137,7 @@ def align_scene(store: Store, scene: SceneRecord, settings: Settings) -> Aligned
     alignment = align_frames(frames, relative_ev, settings.align)
     if not alignment.is_identity:
         _register(store, scene, recipe, alignment, frames)
-    ghosts = measure_ghosts(frames, relative_ev, alignment.reference, settings.align)
+    ghosts = measure_ghosts(frames, alignment.reference, settings.align)
     product = _store_alignment(store, scene, recipe, alignment, ghosts, frames, settings)
     return AlignedScene(store.root, scene, product, originals, frames)
 

@@ -24,7 +24,9 @@ def radiance(seed: int, width: int = 960, height: int = 640, stops: float = 9.0)
         axes = tuple(int(v) for v in random.integers(10, 90, 2))
         mask = cv2.ellipse(np.zeros(shape, np.uint8), centre, axes, random.uniform(0, 180), 0, 360, 1, -1)
         log += mask * np.float32(random.uniform(-2, 2))
-    colour = 1 + 0.3 * np.stack([cv2.GaussianBlur(random.standard_normal(shape), (0, 0), 40) * 60] * 3, axis=2)
+    colour = 1 + 0.3 * np.stack(
+        [cv2.GaussianBlur(random.standard_normal(shape), (0, 0), 40) * 60] * 3, axis=2
+    )
     colour *= random.uniform(0.7, 1.3, 3)
     scene = np.exp2(log)[..., None] * np.clip(colour, 0.4, 2)
     return (scene * 0.18 / np.median(scene)).astype(np.float32)
@@ -47,7 +49,10 @@ def photograph(
     height, width = scene.shape[0] - 192, scene.shape[1] - 192
     margin = np.array([[1, 0, 96], [0, 1, 96], [0, 0, 1.0]])
     moved = cv2.warpPerspective(
-        scene, margin @ np.linalg.inv(motion), (width, height), flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+        scene,
+        margin @ np.linalg.inv(motion),
+        (width, height),
+        flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP,
     )
     full_well = 20000.0
     electrons = np.clip(moved, 0, None) * np.exp2(ev) * full_well
