@@ -238,7 +238,7 @@ def _jpeg_header(data: bytes, name: str) -> ImageHeader:
     for marker, start, length in _jpeg_segments(data, name):
         if marker in JPEG_FRAMES and size is None:
             size = _jpeg_frame(data, marker, start, length, name)
-        elif marker == 0xE1 and data[start : start + 6] == b"Exif\0\0" and exif == (0, 0):
+        elif marker == 0xE1 and data[start : start + 6] == b"Exif\0\0" and length > 6 and not exif[1]:
             exif = (start + 6, length - 6)
         elif marker == 0xE2 and data[start : start + 12] == b"ICC_PROFILE\0" and length >= 14:
             profile_parts[data[start + 12]] = data[start + 14 : start + length]
