@@ -136,7 +136,7 @@ def _foreign_format(data: bytes, name: str) -> UnreadableImage:
             remedy = "convert it to JPEG, PNG or TIFF, or give the camera's RAW file"
             return unsupported(name, f"it is {found}, which is not read here", remedy)
     found = f"it is no JPEG, PNG, TIFF or RAW file (it begins with {data[:12]!r})"
-    return unsupported(name, found, "leave it out or name the photograph that it stands for")
+    return unsupported(name, found, "leave it out, or put the photograph itself in its place")
 
 
 def _tiff_header(data: bytes, name: str) -> ImageHeader:
