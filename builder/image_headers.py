@@ -136,7 +136,7 @@ def _foreign_format(data: bytes, name: str) -> UnreadableImage:
             remedy = "convert it to JPEG, PNG or TIFF, or give the camera's RAW file"
             return unsupported(name, f"it is {found}, which is not read here", remedy)
     found = f"it is no JPEG, PNG, TIFF or RAW file (it begins with {data[:12]!r})"
-    return unsupported(name, found, "leave it out or name the photograph that it stands for")
+    return unsupported(name, found, "leave it out, or put the photograph itself in its place")
 
 
 def _tiff_header(data: bytes, name: str) -> ImageHeader:
@@ -238,7 +238,7 @@ def _jpeg_header(data: bytes, name: str) -> ImageHeader:
     for marker, start, length in _jpeg_segments(data, name):
         if marker in JPEG_FRAMES and size is None:
             size = _jpeg_frame(data, marker, start, length, name)
-        elif marker == 0xE1 and data[start : start + 6] == b"Exif\0\0" and exif == (0, 0):
+        elif marker == 0xE1 and data[start : start + 6] == b"Exif\0\0" and length > 6 and not exif[1]:
             exif = (start + 6, length - 6)
         elif marker == 0xE2 and data[start : start + 12] == b"ICC_PROFILE\0" and length >= 14:
             profile_parts[data[start + 12]] = data[start + 14 : start + length]
