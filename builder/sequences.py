@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-import pandas as pd
-
-from builder.brackets import FLAGS, RULES, STATUSES, BracketSequence, SequenceFile, SequenceFrame
+from builder.brackets import FLAGS, BracketSequence, SequenceFile, SequenceFrame
 from builder.exposure_values import exposure_values, reference_position
-from builder.scene_names import SAFE_NAME, safe_name
+from builder.sequence_rows import Row, check_files_exist, check_rows, check_words, read_rows, write_rows
 
-COLUMNS = (
-    "sequence", "status", "reason", "by", "order", "file", "role", "sha256", "seconds", "f_number", "iso",
-    "ev100", "relative_ev", "captured_at",
-)  # fmt: skip
-ROLES = ("frame", "companion", "excluded")
-NO_EXPOSURE = ("",) * 6
-LEAST_BY_HAND = 2  # frames that a person may accept; a scan asks for more
-NAMES_BYTES = "surrogateescape"  # file names that are not UTF-8 come back byte by byte
+_NO_EXPOSURE = ("",) * 6
 
 
 @dataclass(frozen=True)
@@ -34,54 +22,6 @@ class HandEdits:
     names: tuple[tuple[str, str], ...] = ()  # (sha256, name of its sequence) of all other frames
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One row as text; `line` of the file for messages."""
-
-    line: int
-    table: Path
-    values: tuple[str, ...]
-
-    def __getitem__(self, column: str) -> str:
-        return self.values[COLUMNS.index(column)]
-
-    def error(self, problem: str) -> ValueError:
-        return ValueError(f"{self.table}, line {self.line}: {problem}")
-
-    @property
-    def path(self) -> str:
-        """Absolute; a relative one is meant from the table's folder."""
-        return (self.table.parent / self["file"]).as_posix()
-
-    def number(self, column: str) -> float | None:
-        """A finite number or None where the cell is empty."""
-        text = self[column].strip()
-        try:
-            value = float(text) if text else None
-        except ValueError:
-            value = math.nan
-        if value is not None and not math.isfinite(value):
-            raise self.error(
-                f"{column} is {text!r}; write a number such as 0.033, or nothing if it is unknown"
-            )
-        return value
-
-    def positive(self, column: str) -> float | None:
-        value = self.number(column)
-        if value is not None and value <= 0:
-            raise self.error(f"{column} is {self[column]!r}; it must be larger than 0")
-        return value
-
-    def time(self) -> datetime | None:
-        text = self["captured_at"].strip()
-        try:
-            return datetime.fromisoformat(text) if text else None
-        except ValueError:
-            raise self.error(
-                f"captured_at is {text!r}; write it as 2024-05-31T17:20:45.5, or nothing"
-            ) from None
-
-
 def read_sequences(table: Path) -> tuple[BracketSequence, ...]:
     """All sequences of `table`, in its order; frames from dark to bright.
 
@@ -89,9 +29,9 @@ def read_sequences(table: Path) -> tuple[BracketSequence, ...]:
     ValueError names the table's line: missing file, a file listed twice, unknown status, role or rule,
     accepted with one frame, names that cannot be folders, numbers that are none.
     """
-    rows = _read_rows(table)
-    _check_rows(rows)
-    _check_files_exist(rows)
+    rows = read_rows(table)
+    check_rows(rows)
+    check_files_exist(rows)
     return _sequences(rows)
 
 
@@ -99,105 +39,27 @@ def read_hand_edits(table: Path) -> HandEdits:
     """The sequences of `table` that a person has edited (`by=hand` in any row); none without a table."""
     if not table.exists():
         return HandEdits()
-    rows = _read_rows(table)
+    rows = read_rows(table)
     for row in rows:
-        _check_words(row)
+        check_words(row)
     edited = {row["sequence"] for row in rows if row["by"] == "hand"}
     by_hand = [row for row in rows if row["sequence"] in edited]
-    _check_rows(by_hand)
-    _check_files_exist(by_hand)
+    check_rows(by_hand)
+    check_files_exist(by_hand)
     others = [
         row for row in rows if row["sequence"] not in edited and row["role"] == "frame" and row["sha256"]
     ]
     return HandEdits(_sequences(by_hand), tuple((row["sha256"], row["sequence"]) for row in others))
 
 
-def _read_rows(table: Path) -> list[_Row]:
-    try:
-        frame = pd.read_csv(
-            table, dtype=str, na_filter=False, skip_blank_lines=False, index_col=False,
-            encoding="utf-8-sig", encoding_errors=NAMES_BYTES,
-        )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{table} is no table of sequences: {error}; scan again to make one") from None
-    if tuple(frame.columns) != COLUMNS:
-        found = ",".join(map(str, frame.columns))
-        raise ValueError(f"{table}, line 1: the columns must be {','.join(COLUMNS)}; found {found}")
-    rows, line = [], 2
-    for values in frame.itertuples(index=False, name=None):
-        texts = tuple(str(value) for value in values)
-        if any(texts):
-            rows.append(_Row(line, table, texts))
-        line += 1 + sum(text.count("\n") for text in texts)  # a quoted name may hold line ends
-    return rows
-
-
-def _check_rows(rows: Sequence[_Row]) -> None:
-    """Raise for the first row that is wrong by itself or contradicts an earlier one."""
-    lines: dict[str, _Row] = {}
-    sequences: dict[str, list[_Row]] = defaultdict(list)
-    for row in rows:
-        _check_words(row)
-        other = lines.setdefault(row.path, row)
-        if other is not row:
-            raise row.error(
-                f"{row['file']!r} is in '{row['sequence']}', but line {other.line} lists it in "
-                f"'{other['sequence']}'; delete one of the two rows"
-            )
-        sequences[row["sequence"]].append(row)
-    for rows_of_one in sequences.values():
-        _check_sequence(rows_of_one)
-
-
-def _check_words(row: _Row) -> None:
-    if not row["file"]:
-        raise row.error("no file is named; name one or delete the row")
-    for column, allowed in (("status", STATUSES), ("role", ROLES), ("by", RULES)):
-        if row[column] not in allowed:
-            raise row.error(f"{column} is {row[column]!r}; it must be one of {', '.join(allowed)}")
-    if not SAFE_NAME.fullmatch(row["sequence"]):
-        hint = safe_name(row["sequence"]) or "church"
-        raise row.error(
-            f"the sequence's name {row['sequence']!r} is no safe folder name; write {hint!r}, say"
-        )
-
-
-def _check_sequence(rows: Sequence[_Row]) -> None:
-    first = rows[0]
-    frames = [row for row in rows if row["role"] == "frame"]
-    for row in rows:
-        if row["status"] != first["status"]:
-            raise row.error(
-                f"'{row['sequence']}' is {row['status']!r} here, but {first['status']!r} in line "
-                f"{first.line}; give it one status"
-            )
-    if first["status"] == "rejected":
-        return
-    if len(frames) < LEAST_BY_HAND:
-        raise first.error(
-            f"'{first['sequence']}' is {first['status']} with {len(frames)} frame, needs at least "
-            f"{LEAST_BY_HAND}; move more frames to it or set its status to rejected"
-        )
-    timed = [row for row in frames if row.positive("seconds") is not None]
-    if timed and len(timed) < len(frames):
-        bare = next(row for row in frames if row not in timed)
-        raise bare.error(f"{bare['file']!r} has no seconds, but other frames of '{bare['sequence']}' have")
-
-
-def _check_files_exist(rows: Iterable[_Row]) -> None:
-    for row in rows:
-        if row["status"] != "rejected" and row["role"] != "excluded" and not os.path.lexists(row.path):
-            raise row.error(f"there is no file {row.path!r}; correct the path, delete the row or scan again")
-
-
-def _sequences(rows: Sequence[_Row]) -> tuple[BracketSequence, ...]:
-    sequences: dict[str, list[_Row]] = defaultdict(list)
+def _sequences(rows: Sequence[Row]) -> tuple[BracketSequence, ...]:
+    sequences: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         sequences[row["sequence"]].append(row)
     return tuple(_sequence(rows_of_one) for rows_of_one in sequences.values())
 
 
-def _sequence(rows: Sequence[_Row]) -> BracketSequence:
+def _sequence(rows: Sequence[Row]) -> BracketSequence:
     first = next((row for row in rows if row["role"] == "frame"), rows[0])
     codes = [code.strip() for code in first["reason"].split(";") if code.strip()]
     companions = [row for row in rows if row["role"] == "companion"]
@@ -215,7 +77,7 @@ def _sequence(rows: Sequence[_Row]) -> BracketSequence:
     )  # fmt: skip
 
 
-def _frame(row: _Row, companions: Sequence[_Row]) -> SequenceFrame:
+def _frame(row: Row, companions: Sequence[Row]) -> SequenceFrame:
     return SequenceFrame(
         path=row.path,
         sha256=row["sha256"],
@@ -233,7 +95,7 @@ def _frame(row: _Row, companions: Sequence[_Row]) -> SequenceFrame:
     )
 
 
-def _unclaimed(companions: Sequence[_Row], frames: Sequence[SequenceFrame]) -> tuple[SequenceFile, ...]:
+def _unclaimed(companions: Sequence[Row], frames: Sequence[SequenceFrame]) -> tuple[SequenceFile, ...]:
     """Companions whose frame a person has moved away or excluded: they are excluded too."""
     stems = {_stem(frame.path) for frame in frames}
     return tuple(
@@ -262,18 +124,7 @@ def with_relative_evs(frames: Sequence[SequenceFrame]) -> tuple[SequenceFrame, .
 
 def write_sequences(table: Path, sequences: Iterable[BracketSequence]) -> None:
     """Write `table` in one step: readers see the old one or the new one. OSError if that is not possible."""
-    rows = [row for sequence in sequences for row in _rows_of(sequence)]
-    text = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str).to_csv(index=False, lineterminator="\n")
-    table.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = table.with_name(f"unfinished-{table.name}-{os.getpid()}")
-    try:
-        with unfinished.open("wb") as stream:
-            stream.write(text.encode("utf-8", NAMES_BYTES))
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(table)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_rows(table, [row for sequence in sequences for row in _rows_of(sequence)])
 
 
 def _rows_of(sequence: BracketSequence) -> list[tuple[str, ...]]:
@@ -282,9 +133,9 @@ def _rows_of(sequence: BracketSequence) -> list[tuple[str, ...]]:
     for order, frame in enumerate(sequence.frames, start=1):
         position = (words, sequence.by, str(order))
         rows.append((*position, frame.path, "frame", frame.sha256, *_exposure_cells(frame)))
-        rows += [(*position, file.path, "companion", file.sha256, *NO_EXPOSURE) for file in frame.companions]
+        rows += [(*position, file.path, "companion", file.sha256, *_NO_EXPOSURE) for file in frame.companions]
     rows += [
-        (file.reason, sequence.by, "", file.path, "excluded", file.sha256, *NO_EXPOSURE)
+        (file.reason, sequence.by, "", file.path, "excluded", file.sha256, *_NO_EXPOSURE)
         for file in sequence.excluded
     ]
     return [(sequence.name, sequence.status, *row) for row in rows]

@@ -159,10 +159,11 @@ def test_a_thirty_second_frame_stays_in_its_set() -> None:
 
 
 def test_whole_second_stamps_are_sorted_by_number_and_allowed_a_second() -> None:
+    start = START.replace(microsecond=0)
     frames = [
-        frame(number, seconds, at, whole_second=True, captured_at=START.replace(microsecond=0) + timedelta(seconds=at))
-        for number, seconds, at in [(9998, 1 / 60, 0), (9999, 1 / 250, 0), (1, 1 / 15, 0), (2, 1 / 60, 3), (3, 1 / 250, 3), (4, 1 / 15, 6)]
-    ]  # fmt: skip
+        frame(number, seconds, 0, whole_second=True, captured_at=start + timedelta(seconds=at))
+        for number, seconds, at in zip([9998, 9999, 1, 2, 3, 4], AEB * 2, [0, 0, 0, 3, 3, 6], strict=True)
+    ]
     found = group(frames)
     assert verdicts(found) == [("accepted", (), 3)] * 2
     assert {stem(f.path) for f in found[0].frames} == {"IMG_9998", "IMG_9999", "IMG_0001"}
