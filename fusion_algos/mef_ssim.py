@@ -76,14 +76,18 @@ class _Scale:
 
     def mean_similarity(self, fused: NDArray[np.uint16]) -> float:
         def tile_sum(left: int, size: int) -> float:
-            return float(sum_of_similarities(self.gray, left, size, TAPS, self.factors, self.variance, fused))
+            return float(
+                sum_of_similarities(
+                    self.gray, left, size, TAPS, self.factors, self.variance, fused[np.newaxis]
+                )
+            )
 
         rings = 2 * len(self.gray) + 2
         return sum(_over_tiles(tile_sum, self.variance.shape[1], rings)) / self.variance.size
 
 
 def _over_tiles(work: Callable[[int, int], Result], width: int, rings: int) -> list[Result]:
-    """Results of `work(left, size)` for tiles of columns from left to right, on OpenCV's number of threads."""
+    """Results of `work(left, size)` for tiles of columns from left to right, on as many threads as OpenCV."""
     tile = max(32, TILE_VALUES // (rings * WINDOW))
     lefts = range(0, width, tile)
     sizes = [min(tile, width - left) for left in lefts]
