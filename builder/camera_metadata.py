@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from builder import tiff_tags
-from builder.image_headers import HEADER_READERS, TIFF_MAGICS, ImageHeader
+from builder.codecs import tiff_tags
+from builder.codecs.image_headers import HEADER_READERS, TIFF_MAGICS, ImageHeader
 
 SECONDS_RANGE = (1e-6, 86400.0)  # what a camera can have meant
 APERTURE_RANGE = (0.5, 128.0)
@@ -273,7 +273,7 @@ def _offset_minutes(zone: str) -> int | None:
 
 def _with_libraw_facts(facts: FrameFacts, data: bytes, flags: list[str]) -> FrameFacts:
     """Fill what exifread did not find with what libraw knows: no maker, model or bias, whole seconds."""
-    from builder.raw import raw_exposure
+    from builder.codecs.raw import raw_exposure
 
     known = raw_exposure(data, name=facts.path)
     seconds = _in_range(known.seconds, SECONDS_RANGE, "impossible-exposure", flags)

@@ -16,11 +16,11 @@ import numpy as np
 import pyvips
 import simplejpeg
 
-from builder.color_profiles import to_srgb
-from builder.image_headers import ImageHeader, image_size, read_header, sniff_kind
-from builder.raw import develop_raw, raw_white_balance
+from builder.codecs.color_profiles import to_srgb
+from builder.codecs.image_headers import ImageHeader, image_size, read_header, sniff_kind
+from builder.codecs.raw import develop, raw_white_balance
+from builder.codecs.unreadable_image import UnreadableImage, corrupt, truncated
 from builder.settings import ScanSettings
-from builder.unreadable_image import UnreadableImage, corrupt, truncated
 from fusion_algos.color import linear_to_srgb
 
 __all__ = [
@@ -87,6 +87,21 @@ def _unreadable(name: str, error: OSError) -> UnreadableImage:
     else:
         found, remedy = f"the system says: {os.strerror(error.errno or 0)}", "check the disk"
     return UnreadableImage("unreadable", name, found, remedy)
+
+
+def develop_raw(
+    data: bytes,
+    *,
+    white_balance: tuple[float, float, float, float],
+    name: str,
+    limits: ScanSettings = DEFAULT_LIMITS,
+) -> np.ndarray:
+    """A RAW file as linear Rec.709 light, HxWx3 uint16, upright; 65535 = the sensor's white (see raw.develop).
+
+    UnreadableImage if the file is damaged, too large or unsupported.
+    """
+    read_header(data, name=name, limits=limits)
+    return develop(data, white_balance=white_balance, name=name)
 
 
 def decode_image(data: bytes, *, name: str, limits: ScanSettings = DEFAULT_LIMITS) -> np.ndarray:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.codecs.image_headers import sniff_kind
 from builder.grouping.damaged_files import DamagedFile
-from builder.image_headers import sniff_kind
 
 SNIFFED_BYTES = 4096
 # Files with these endings claim to be pictures: if they are none, people want to know. Others are sniffed.

@@ -65,7 +65,7 @@ def as_text(table: pd.DataFrame) -> str:
             short[column] = short[column].map(_shortened)
     if not len(short):
         return "(none)"
-    texts = [column for column in short if not pd.api.types.is_numeric_dtype(short[column])]
+    texts = [str(column) for column in short if not pd.api.types.is_numeric_dtype(short[column])]
     widths = {column: int(short[column].astype(str).str.len().max()) for column in texts}
     left: Mapping[str, Callable[..., str]] = {column: f"{{:<{widths[column]}}}".format for column in texts}
     return short.to_string(index=False, justify="left", formatters=left)

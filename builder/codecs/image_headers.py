@@ -10,10 +10,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from builder import tiff_tags
+from builder.codecs import tiff_tags
+from builder.codecs.tiff_tags import TiffDamage, TiffDirectory
+from builder.codecs.unreadable_image import UnreadableImage, corrupt, truncated, unsupported
 from builder.settings import ScanSettings
-from builder.tiff_tags import TiffDamage, TiffDirectory
-from builder.unreadable_image import UnreadableImage, corrupt, truncated, unsupported
 
 TIFF_MAGICS = (b"II*\0", b"MM\0*")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -283,7 +283,7 @@ def _jpeg_frame(data: bytes, marker: int, start: int, length: int, name: str) ->
 
 
 def _raw_header(data: bytes, name: str) -> ImageHeader:
-    from builder.raw import raw_geometry  # libraw knows the sizes; the other kinds must not load it
+    from builder.codecs.raw import raw_geometry  # libraw knows the sizes; the other kinds must not load it
 
     missing = _missing_sensor_bytes(data)
     if missing:

@@ -11,9 +11,7 @@ from datetime import datetime
 import numpy as np
 import rawpy
 
-from builder.image_headers import read_header
-from builder.settings import ScanSettings
-from builder.unreadable_image import UnreadableImage, corrupt, truncated, unsupported
+from builder.codecs.unreadable_image import UnreadableImage, corrupt, truncated, unsupported
 
 # libraw's flip -> EXIF orientation and number of counter-clockwise quarter turns (numpy.rot90)
 FLIP_ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
@@ -92,9 +90,7 @@ def raw_white_balance(data: bytes, *, name: str) -> tuple[float, float, float, f
     return 1.0, 1.0, 1.0, 1.0
 
 
-def develop_raw(
-    data: bytes, *, white_balance: tuple[float, float, float, float], name: str, limits: ScanSettings
-) -> np.ndarray:
+def develop(data: bytes, *, white_balance: tuple[float, float, float, float], name: str) -> np.ndarray:
     """Linear Rec.709 light, uint16 HxWx3, upright; 65535 = the sensor's white level in every channel.
 
     `white_balance` is the reference frame's for all frames of a sequence (`raw_white_balance`).
@@ -102,7 +98,6 @@ def develop_raw(
     `white_balance` alone and each channel clips at 65535. Every automatic step is off: with the default
     adjust_maximum_thr a frame with its peak at 75-100 % of white is stretched by a factor of its own.
     """
-    read_header(data, name=name, limits=limits)
     with _opened(data, name) as raw:
         flip = raw.sizes.flip  # postprocess overwrites it with user_flip
         pixels = raw.postprocess(
