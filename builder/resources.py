@@ -18,6 +18,7 @@ THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
+    "VIPS_CONCURRENCY",
 )
 # file names of version 2 and version 1: the limit, the usage, the key of the reclaimable part of the usage
 _CGROUP_MEMORY = {
