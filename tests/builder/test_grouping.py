@@ -481,7 +481,17 @@ def test_a_damaged_file_goes_to_its_neighbours() -> None:
     assert with_damaged_files(two, [damaged("IMG_0003.jpg", "empty")])[0].reasons == ("two-frames", "damaged")
     for stranger in ("IMG_0900.jpg", "scan.jpg"):
         assert with_damaged_files(whole, [damaged(stranger)]) == whole
-    assert with_damaged_files(whole, [damaged("IMG_0003.tif", "unsupported-format")]) == whole
+    assert with_damaged_files(whole, [damaged("IMG_0003.tif")]) == whole
+    assert with_damaged_files(whole, [damaged("IMG_0006.jpg", "unsupported-format")]) == whole
+    words = [
+        replace(f, path=f"/photos/church/{word}.jpg")
+        for f, word in zip(series(1, AEB), ("mid", "dark", "light"), strict=True)
+    ]
+    assert with_damaged_files(group(words), [damaged("lighter.jpg")])[0].reasons == ("damaged-frame",)
+    assert (
+        with_damaged_files(group(series(1, AEB), by="folder"), [damaged("lighter.jpg")])[0].status
+        == "ambiguous"
+    )
 
 
 # Names
