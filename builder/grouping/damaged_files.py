@@ -26,8 +26,8 @@ def with_damaged_files(
     """Sequences with the damaged files that belong to them as excluded ones, and their verdict changed by it.
 
     A file belongs to the sequence of its folder that holds its neighbours by file number; where no name has
-    a number, to the folder's only sequence. Accepted becomes ambiguous; of a rejected one the reason is given. Files of
-    unsupported formats belong nowhere: they are often results, not frames.
+    a number, to the folder's only sequence. Accepted becomes ambiguous; rejected gets one more reason. Files
+    of unsupported formats belong nowhere: they are often results, not frames.
     """
     result = list(sequences)
     of_folder: dict[PurePosixPath, list[int]] = defaultdict(list)

@@ -30,7 +30,7 @@ class FakeViews:
         return 0.1 if (stem(first.path) in self.strangers) != (stem(second.path) in self.strangers) else 0.9
 
     def brightness(self, frame: FrameFacts) -> float | None:
-        return self.levels.get(stem(frame.path), 0.2)
+        return self.levels.get(stem(frame.path), frame.seconds or 0.2)
 
     def ev_between(self, darker: FrameFacts, brighter: FrameFacts) -> float | None:
         return self.steps
@@ -351,6 +351,13 @@ def test_two_ramps_by_hand_are_cut_where_exposures_repeat_and_muddles_are_ambigu
     assert verdicts(group(series(1, ramp + ramp, step=10))) == [("accepted", (), 3)] * 2
     assert verdicts(group(series(1, [*ramp, 1 / 60, 2.0], step=10))) == [
         ("ambiguous", ("repeated-exposure",), 5)
+    ]
+
+
+def test_snapshots_of_one_view_under_changing_light_are_no_bracket() -> None:
+    frames = series(1, [1 / 500, 1 / 125, 1 / 250, 1 / 60], step=40)
+    assert verdicts(group(frames, FakeViews(levels={stem(f.path): 0.2 for f in frames}))) == [
+        ("ambiguous", ("exif-contradicts-pixels",), 4)
     ]
 
 

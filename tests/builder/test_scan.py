@@ -184,7 +184,7 @@ def test_awkward_names_never_stop_a_scan(tmp_path: Path, table: Path) -> None:
     report = run(tmp_path, table)
     found = {s.status: s for s in report.sequences}
     assert (found["accepted"].name, len(found["accepted"].frames)) == ("sued", 3)
-    assert read_sequences(table) == report.sequences
+    assert [names(s) for s in read_sequences(table)] == [names(s) for s in report.sequences]
 
 
 def test_duplicates_and_links_are_one_frame(photos: Path, table: Path) -> None:
