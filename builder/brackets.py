@@ -16,7 +16,7 @@ AMBIGUOUS_REASONS = {
     "size-not-mode": "other sets shot around it have another number of frames",
     "extra-frame": "it has more frames than the like sets shot around it",
     "lost-frame": "a frame seems to be missing",
-    "exif-contradicts-pixels": "the files claim equal exposures, but their brightness differs",
+    "exif-contradicts-pixels": "the brightness of the frames does not follow the exposures that they state",
     "damaged-frame": "a damaged file belongs to it; the frames that are left still make a bracket",
 }
 REJECTED_REASONS = {

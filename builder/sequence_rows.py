@@ -146,10 +146,15 @@ def _check_sequence(rows: Sequence[Row]) -> None:
             f"'{first['sequence']}' is {first['status']} with {len(frames)} frame, needs at least "
             f"{LEAST_BY_HAND}; move more frames to it or set its status to rejected"
         )
-    timed = [row for row in frames if row.positive("seconds") is not None]
-    if timed and len(timed) < len(frames):
-        bare = next(row for row in frames if row not in timed)
-        raise bare.error(f"{bare['file']!r} has no seconds, but other frames of '{bare['sequence']}' have")
+
+
+def check_seconds(rows: Iterable[Row]) -> None:
+    """Raise for a frame without seconds in a sequence that is not rejected and has seconds elsewhere."""
+    frames = [row for row in rows if row["role"] == "frame" and row["status"] != "rejected"]
+    timed = {row["sequence"] for row in frames if row.positive("seconds") is not None}
+    for row in frames:
+        if row["sequence"] in timed and row.positive("seconds") is None:
+            raise row.error(f"{row['file']!r} has no seconds, but other frames of '{row['sequence']}' have")
 
 
 def check_files_exist(rows: Iterable[Row]) -> None:

@@ -9,7 +9,15 @@ from pathlib import Path, PurePosixPath
 
 from builder.brackets import FLAGS, BracketSequence, SequenceFile, SequenceFrame
 from builder.exposure_values import exposure_values, reference_position
-from builder.sequence_rows import Row, check_files_exist, check_rows, check_words, read_rows, write_rows
+from builder.sequence_rows import (
+    Row,
+    check_files_exist,
+    check_rows,
+    check_seconds,
+    check_words,
+    read_rows,
+    write_rows,
+)
 
 _NO_EXPOSURE = ("",) * 6
 
@@ -31,6 +39,7 @@ def read_sequences(table: Path) -> tuple[BracketSequence, ...]:
     """
     rows = read_rows(table)
     check_rows(rows)
+    check_seconds(rows)
     check_files_exist(rows)
     return _sequences(rows)
 
@@ -155,4 +164,4 @@ def _exposure_cells(frame: SequenceFrame) -> tuple[str, str, str, str, str, str]
 def _text(value: float | None, digits: int | None = None) -> str:
     if value is None:
         return ""
-    return f"{value:.12g}" if digits is None else f"{value + 0.0:.{digits}f}"
+    return f"{value:.6g}" if digits is None else f"{value + 0.0:.{digits}f}"

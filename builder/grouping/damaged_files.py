@@ -25,9 +25,9 @@ def with_damaged_files(
 ) -> tuple[BracketSequence, ...]:
     """Sequences with the damaged files that belong to them as excluded ones, and their verdict changed by it.
 
-    A file belongs to the sequence of its folder that holds its neighbours by file number; without numbers, to
-    the folder's only sequence. Accepted becomes ambiguous; of a rejected one the reason is given. Files of
-    unsupported formats belong nowhere: they are often results, not frames.
+    A file belongs to the sequence of its folder that holds its neighbours by file number; where no name has
+    a number, to the folder's only sequence. Accepted becomes ambiguous; rejected gets one more reason. Files
+    of unsupported formats belong nowhere: they are often results, not frames.
     """
     result = list(sequences)
     of_folder: dict[PurePosixPath, list[int]] = defaultdict(list)
@@ -37,17 +37,26 @@ def with_damaged_files(
     frames = [file for file in damaged if not file.reason.startswith("unsupported")]
     for file in sorted(frames, key=lambda file: file.path):
         candidates = of_folder[PurePosixPath(file.path).parent]
-        owner = _owner(file, {position: sequences[position] for position in candidates})
+        alike = {
+            position: sequences[position] for position in candidates if _is_alike(file, sequences[position])
+        }
+        owner = _owner(file, alike)
         if owner is not None:
             result[owner] = _with(result[owner], file)
     return tuple(result)
+
+
+def _is_alike(file: DamagedFile, sequence: BracketSequence) -> bool:
+    """Whether the sequence has a frame with the file's suffix."""
+    suffix = PurePosixPath(file.path).suffix.lower()
+    return any(PurePosixPath(frame.path).suffix.lower() == suffix for frame in sequence.frames)
 
 
 def _owner(file: DamagedFile, candidates: dict[int, BracketSequence]) -> int | None:
     """Sequence around the file's number; else an incomplete one beside it; else the only one beside it."""
     prefix, number = _prefix_and_number(file.path)
     only = next(iter(candidates.values())) if len(candidates) == 1 else None
-    if only and (number < 0 or only.by == "folder"):
+    if only and (only.by == "folder" or (number < 0 and not _has_numbers(only))):
         return next(iter(candidates))
     beside: list[int] = []
     for position, sequence in candidates.items():
@@ -61,6 +70,10 @@ def _owner(file: DamagedFile, candidates: dict[int, BracketSequence]) -> int | N
     incomplete = [position for position in beside if candidates[position].status == "rejected"]
     choice = incomplete or beside
     return choice[0] if len(choice) == 1 else None
+
+
+def _has_numbers(sequence: BracketSequence) -> bool:
+    return any(_prefix_and_number(frame.path)[1] >= 0 for frame in sequence.frames)
 
 
 def _prefix_and_number(path: str) -> tuple[str, int]:

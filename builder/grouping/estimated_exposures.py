@@ -6,16 +6,19 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import pairwise
+
+from scipy.stats import kendalltau
 
 from builder.exposure_values import SAME_EV, same_exposure
 from builder.grouping.by_hand import Views
 from builder.grouping.pieces import Piece
 from builder.grouping.shots import Shot
 
-CONCORDANCE = (
-    0.8  # of capture order with brightness (Kendall's tau), above which the order was a ramp of exposures
-)
+# Kendall's tau of brightness: with capture order, above which the order was a ramp of exposures; with stated
+# exposures, below which they are no bracket's (accepted real sets have 0.98 and more).
+RAMP_CONCORDANCE = 0.8
+LEAST_CONCORDANCE = 0.5
 
 
 def pixels_contradict(shots: Sequence[Shot], views: Views, least_span_ev: float) -> bool:
@@ -23,6 +26,14 @@ def pixels_contradict(shots: Sequence[Shot], views: Views, least_span_ev: float)
     levels = [views.brightness(shot.facts) for shot in shots]
     lit = [level for level in levels if level]
     return len(lit) > 1 and math.log2(max(lit) / min(lit)) >= least_span_ev
+
+
+def pixels_ignore_exposure(piece: Piece, views: Views) -> bool:
+    """Whether brightness does not follow the stated exposures: light or metering changed, not the bracket."""
+    dark_to_bright = sorted(piece.shots, key=lambda shot: -(shot.ev or 0.0))
+    levels = [views.brightness(shot.facts) for shot in dark_to_bright]
+    known = [level for level in levels if level is not None]
+    return len(known) == len(levels) and concordance(known) < LEAST_CONCORDANCE
 
 
 def with_explicit_exposures(piece: Piece, views: Views, ev_step: float | None, least_span_ev: float) -> Piece:
@@ -57,11 +68,16 @@ def _dark_to_bright(shots: Sequence[Shot], views: Views) -> list[Shot] | None:
     known = [level for level in levels if level is not None]
     if len(known) < len(shots):
         return None
-    pairs = list(combinations(known, 2))
-    tau = sum((b > a) - (b < a) for a, b in pairs) / max(len(pairs), 1)
-    if abs(tau) >= CONCORDANCE:
+    tau = concordance(known)
+    if abs(tau) >= RAMP_CONCORDANCE:
         return list(shots) if tau > 0 else list(reversed(shots))
     return [shot for _, shot in sorted(zip(known, shots, strict=True), key=lambda pair: pair[0])]
+
+
+def concordance(values: Sequence[float]) -> float:
+    """Kendall's tau of values with their positions: 1 if they only rise, -1 if they only fall, 0 if equal."""
+    tau = float(kendalltau(range(len(values)), values).statistic) if len(values) > 1 else 0.0
+    return 0.0 if math.isnan(tau) else tau
 
 
 def _estimated_steps(ordered: Sequence[Shot], views: Views) -> list[float]:

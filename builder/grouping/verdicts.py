@@ -10,7 +10,7 @@ from builder.brackets import AMBIGUOUS_REASONS, REJECTED_REASONS
 from builder.camera_metadata import FrameFacts
 from builder.exposure_values import SAME_EV, are_distinct, span, spans
 from builder.grouping.by_hand import Views
-from builder.grouping.estimated_exposures import pixels_contradict
+from builder.grouping.estimated_exposures import pixels_contradict, pixels_ignore_exposure
 from builder.grouping.pieces import STEP_TOLERANCE, BracketLimits, Piece, has_regular_steps
 from builder.grouping.shots import Shot, same_focal_length
 
@@ -65,6 +65,8 @@ def _exposure_reasons(piece: Piece, limits: BracketLimits, views: Views) -> list
         reasons += [reason for reason, varies in varied.items() if varies]
     if _lost_frames(piece.shots):
         reasons.append("lost-frame")
+    if piece.by == "manual" and pixels_ignore_exposure(piece, views):
+        reasons.append("exif-contradicts-pixels")
     return reasons
 
 

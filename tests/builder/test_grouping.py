@@ -30,7 +30,7 @@ class FakeViews:
         return 0.1 if (stem(first.path) in self.strangers) != (stem(second.path) in self.strangers) else 0.9
 
     def brightness(self, frame: FrameFacts) -> float | None:
-        return self.levels.get(stem(frame.path), 0.2)
+        return self.levels.get(stem(frame.path), frame.seconds or 0.2)
 
     def ev_between(self, darker: FrameFacts, brighter: FrameFacts) -> float | None:
         return self.steps
@@ -354,6 +354,13 @@ def test_two_ramps_by_hand_are_cut_where_exposures_repeat_and_muddles_are_ambigu
     ]
 
 
+def test_snapshots_of_one_view_under_changing_light_are_no_bracket() -> None:
+    frames = series(1, [1 / 500, 1 / 125, 1 / 250, 1 / 60], step=40)
+    assert verdicts(group(frames, FakeViews(levels={stem(f.path): 0.2 for f in frames}))) == [
+        ("ambiguous", ("exif-contradicts-pixels",), 4)
+    ]
+
+
 # Cleaning
 
 
@@ -481,7 +488,17 @@ def test_a_damaged_file_goes_to_its_neighbours() -> None:
     assert with_damaged_files(two, [damaged("IMG_0003.jpg", "empty")])[0].reasons == ("two-frames", "damaged")
     for stranger in ("IMG_0900.jpg", "scan.jpg"):
         assert with_damaged_files(whole, [damaged(stranger)]) == whole
-    assert with_damaged_files(whole, [damaged("IMG_0003.tif", "unsupported-format")]) == whole
+    assert with_damaged_files(whole, [damaged("IMG_0003.tif")]) == whole
+    assert with_damaged_files(whole, [damaged("IMG_0006.jpg", "unsupported-format")]) == whole
+    words = [
+        replace(f, path=f"/photos/church/{word}.jpg")
+        for f, word in zip(series(1, AEB), ("mid", "dark", "light"), strict=True)
+    ]
+    assert with_damaged_files(group(words), [damaged("lighter.jpg")])[0].reasons == ("damaged-frame",)
+    assert (
+        with_damaged_files(group(series(1, AEB), by="folder"), [damaged("lighter.jpg")])[0].status
+        == "ambiguous"
+    )
 
 
 # Names
