@@ -94,24 +94,63 @@ def add_blended(total: Sequence[Plane], image: NDArray[Any], weight: Plane) -> N
 
 
 def add_weighted_detail(total: Plane, image: NDArray[Any], coarse: Plane, weight: Plane) -> None:
-    """Add weight (image - upsampled coarse) to `total`: one weighted Laplacian level."""
+    """Add weight (image - upsampled coarse) to `total`: one weighted Laplacian level, HxWx3."""
 
     def work(rows: slice) -> None:
-        _add_weighted(total[rows], float_rows(image, rows), _expanded_rows(coarse, rows), weight[rows])
+        _add_weighted(total[rows], float_rows(image, rows), coarse, rows.start, weight[rows])
 
     over_strips(weight.shape[0], weight.shape[1], work)
 
 
+# What follows does upsample's arithmetic row by row, so that no expanded image is ever in memory. Numba turns
+# loops over whole one-dimensional rows into vector instructions, loops over [y, x, channel] not.
 @njit(nogil=True, cache=True, error_model="numpy")
-def _add_weighted(total: Plane, fine: Plane, expanded: Plane, weight: Plane) -> None:
-    """total += weight (fine - expanded), HxWx3 and HxW; `expanded` has 2 columns too many on the left."""
+def _add_weighted(total: Plane, fine: Plane, coarse: Plane, first: int, weight: Plane) -> None:
+    """total += weight (fine - upsampled coarse) for the rows from `first`, which is even, of HxWx3 images."""
+    last = coarse.shape[0] - 1
+    between = np.empty(3 * coarse.shape[1] + 6, np.float32)
+    expanded = np.empty(6 * coarse.shape[1], np.float32)
     threefold = np.empty(3 * weight.shape[1], np.float32)
     for y in range(weight.shape[0]):
+        i = (first + y) // 2
+        above, here, below = coarse[max(i - 1, 0)], coarse[i], coarse[min(i + 1, last)]
+        if y % 2 == 0:
+            _blend_three_rows(above.reshape(-1), here.reshape(-1), below.reshape(-1), between)
+        else:
+            _blend_two_rows(here.reshape(-1), below.reshape(-1), between)
+        _expand_row(between, expanded)
         _repeat_three_times(weight[y], threefold)
-        _add_weighted_row(total[y].reshape(-1), fine[y].reshape(-1), expanded[y].reshape(-1), threefold)
+        _add_weighted_row(total[y].reshape(-1), fine[y].reshape(-1), expanded, threefold)
 
 
-# Numba turns loops over whole one-dimensional rows into vector instructions, loops over [y, x, channel] not.
+@njit(nogil=True, cache=True, error_model="numpy")
+def _blend_three_rows(above: Plane, here: Plane, below: Plane, between: Plane) -> None:
+    for j in range(here.size):
+        between[j + 3] = np.float32(0.125) * (above[j] + below[j]) + np.float32(0.75) * here[j]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _blend_two_rows(here: Plane, below: Plane, between: Plane) -> None:
+    for j in range(here.size):
+        between[j + 3] = np.float32(0.5) * (here[j] + below[j])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _expand_row(row: Plane, expanded: Plane) -> None:
+    """Twice as many RGB pixels of a row that has room for one more at either end."""
+    for c in range(3):
+        row[c] = row[3 + c]
+        row[row.size - 3 + c] = row[row.size - 6 + c]
+    for i in range(expanded.size // 6):
+        j = 3 * i
+        expanded[2 * j] = np.float32(0.125) * (row[j] + row[j + 6]) + np.float32(0.75) * row[j + 3]
+        expanded[2 * j + 1] = np.float32(0.125) * (row[j + 1] + row[j + 7]) + np.float32(0.75) * row[j + 4]
+        expanded[2 * j + 2] = np.float32(0.125) * (row[j + 2] + row[j + 8]) + np.float32(0.75) * row[j + 5]
+        expanded[2 * j + 3] = np.float32(0.5) * (row[j + 3] + row[j + 6])
+        expanded[2 * j + 4] = np.float32(0.5) * (row[j + 4] + row[j + 7])
+        expanded[2 * j + 5] = np.float32(0.5) * (row[j + 5] + row[j + 8])
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def _repeat_three_times(values: Plane, threefold: Plane) -> None:
     for x in range(values.size):
@@ -123,7 +162,7 @@ def _repeat_three_times(values: Plane, threefold: Plane) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def _add_weighted_row(total: Plane, fine: Plane, expanded: Plane, weight: Plane) -> None:
     for i in range(total.size):
-        total[i] += weight[i] * (fine[i] - expanded[i + 6])
+        total[i] += weight[i] * (fine[i] - expanded[i])
 
 
 def collapse(pyramid: Sequence[Plane]) -> Plane:

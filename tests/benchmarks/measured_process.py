@@ -1,0 +1,46 @@
+"""A whole program from start to end: seconds, CPU seconds and peak memory of its process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class ProcessMeasurement:
+    """`peak` in MiB."""
+
+    seconds: float
+    cpu_seconds: float
+    peak: float
+
+
+def measure_process(command: list[str]) -> ProcessMeasurement:
+    """Run `command`. Raises subprocess.CalledProcessError if it fails; what it said is on stderr.
+
+    This small process starts it, because a process's peak counts that of the one which started it.
+    """
+    between = [sys.executable, "-m", __name__, *command]
+    child = subprocess.run(between, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True)
+    return ProcessMeasurement(**json.loads(child.stdout))
+
+
+def _run(command: list[str]) -> ProcessMeasurement:
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if status:
+        sys.exit(f"{command[0]} ended with status {os.waitstatus_to_exitcode(status)}")
+    return ProcessMeasurement(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(_run(sys.argv[1:]))))
