@@ -132,7 +132,7 @@ def _box_covariances(sums, products, box, covariance):
             pair = covariance[k * (k + 1) // 2 + j]
             _box_row(products[k * (k + 1) // 2 + j], pair)
             for x in range(pair.size):
-                pair[x] -= box[j, x] * box[k, x] / AREA
+                pair[x] = (AREA * pair[x] - box[j, x] * box[k, x]) * (1 / AREA)  # exactly 0 if flat
 
 
 @compiled

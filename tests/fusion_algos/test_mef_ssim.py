@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -77,6 +78,15 @@ def test_tiles_do_not_show(bracket, monkeypatch):
     whole = mef_ssim(stack, stack.images[1])
     monkeypatch.setattr(module, "TILE_VALUES", 1)
     assert mef_ssim(stack, stack.images[1]) == pytest.approx(whole, abs=1e-12)
+
+
+def test_the_number_of_threads_changes_no_bit(bracket, monkeypatch, threads_restored):
+    monkeypatch.setattr(module, "TILE_VALUES", 1)
+    stack, scores = ExposureStack(bracket(3, 60, 150), [1, 4, 16]), set()
+    for threads in (1, 2):
+        cv2.setNumThreads(threads)
+        scores.add(mef_ssim(stack, stack.images[1]))
+    assert len(scores) == 1
 
 
 def test_identical_exposures_fused_to_themselves_are_perfect(bracket):

@@ -85,6 +85,14 @@ def test_relative_seconds_are_measured_where_unknown():
     assert stack.relative_seconds == pytest.approx((1, 3, 24), rel=0.02)  # 8-bit levels
 
 
+def test_linear_planes_tell_the_ratio_better_than_a_tone_curve():
+    light = np.exp2(np.random.default_rng(3).uniform(-9, -3, (60, 80, 3)))
+    planes = [np.floor(65535 * light * t + 0.5).astype(np.uint16) for t in (1, 4)]
+    with_curve = [np.floor(255 * (plane / 65535) ** 0.3 + 0.5).astype(np.uint8) for plane in planes]
+    assert ExposureStack(with_curve, None, planes).relative_seconds == pytest.approx((1, 4), rel=0.01)
+    assert ExposureStack(with_curve).relative_seconds[1] < 3.9
+
+
 def test_relative_seconds_where_nothing_can_be_measured():
     assert ExposureStack(flat(0, 255)).relative_seconds == (1, 2)
 
