@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fusion_algos.algorithm import algorithm
 from fusion_algos.color import luminance_709
+from fusion_algos.edge_filters import scaled_radius
 from fusion_algos.row_strips import over_strips, row_strips
 from fusion_algos.row_windows import enlarged_rows
 from fusion_algos.stack import ExposureStack
@@ -24,11 +25,14 @@ LEVEL_COUNT = int(255 * np.log(2) + 0.5) + 1  # of round(255 ln(1 + x)), x in [0
     "Computers & Graphics 39, 12-23, 2014",
     revision=1,
 )
-def fuse(stack: ExposureStack, *, radius: int = 29, exponent: float = 6.0) -> Plane:
+def fuse(
+    stack: ExposureStack, *, radius: int = 29, exponent: float = 6.0, radius_scale: float = 1.0
+) -> Plane:
     """exp(sum_k W_k ln(1 + x_k)), W_k ~ exp(exponent H_k / sum H), stretched to the whole range [0, 1].
 
-    H_k is the entropy of the 8-bit log luminance in disks of `radius` pixels.
+    H_k is the entropy of the 8-bit log luminance in disks of `radius` pixels times `radius_scale`.
     """
+    radius = scaled_radius(radius, radius_scale)
     entropies = [_entropy(stack, k, radius) for k in range(len(stack))]
     fused = np.empty(stack.shape, np.float32)
 
@@ -70,7 +74,7 @@ def _stretch(fused: Plane) -> None:
 
 def _entropy(stack: ExposureStack, k: int, radius: int) -> Plane:
     """Local entropy in bits of exposure k at the pixels nearest to the cells of a coarser grid."""
-    step = _grid_step(stack.height * stack.width)
+    step = _grid_step(stack.height * stack.width, radius)
     rows, columns = _cell_centers(stack.height, step), _cell_centers(stack.width, step)
     levels = np.empty(stack.shape[:2], np.uint8)
     for strip in row_strips(*stack.shape[:2]):
@@ -87,9 +91,10 @@ def _entropy(stack: ExposureStack, k: int, radius: int) -> Plane:
     return entropy
 
 
-def _grid_step(pixels: int) -> int:
-    """Entropy is smooth: it is found at every pixel of small images, at one in 4 x 4 of large ones."""
-    return 1 if pixels <= 500_000 else 2 if pixels <= 2_000_000 else 4
+def _grid_step(pixels: int, radius: int) -> int:
+    """Entropy is smooth: large images need it only at pixels a seventh of the radius apart, at most."""
+    finest = 1 if pixels <= 500_000 else 2 if pixels <= 2_000_000 else 4
+    return finest if pixels <= 2_000_000 else max(finest, radius // 7)
 
 
 def _cell_centers(length: int, step: int) -> NDArray[np.int64]:
