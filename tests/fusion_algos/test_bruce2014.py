@@ -50,15 +50,12 @@ def test_the_result_uses_the_whole_range(bracket):
 def test_the_coarse_grid_changes_little(bracket, monkeypatch, step):
     stack = ExposureStack(bracket(3, 300, 403), [1, 4, 16])
     exact = bruce2014.fuse(stack)
-    monkeypatch.setattr(bruce2014, "_grid_step", lambda pixels, radius: step)
+    monkeypatch.setattr(bruce2014, "_grid_step", lambda pixels: step)
     difference = np.abs(bruce2014.fuse(stack) - exact)
     assert 0 < difference.mean() < 0.5 / 255
     assert difference.max() < 4 / 255
 
 
-@pytest.mark.parametrize(
-    ("pixels", "radius", "step"),
-    [(512 * 340, 29, 1), (1_000_000, 29, 2), (12_000_000, 29, 4), (12_000_000, 5, 4), (12_000_000, 232, 33)],
-)
-def test_grid_of_large_images(pixels, radius, step):
-    assert bruce2014._grid_step(pixels, radius) == step
+@pytest.mark.parametrize(("pixels", "step"), [(512 * 340, 1), (1_000_000, 2), (12_000_000, 4)])
+def test_grid_of_large_images(pixels, step):
+    assert bruce2014._grid_step(pixels) == step
