@@ -175,3 +175,29 @@ def test_an_unknown_parameter_is_named(algorithm, bracket):
 def test_defaults_are_the_parameters(algorithm, bracket):
     stack = ExposureStack(bracket(3), [1, 4, 16])
     np.testing.assert_array_equal(algorithm(stack, **algorithm.parameters), algorithm(stack))
+
+
+WINDOWED = [name for name, algorithm in ALGORITHMS.items() if "radius_scale" in algorithm.parameters]
+
+
+@pytest.mark.parametrize("name", WINDOWED)
+@pytest.mark.parametrize("scale", [0.01, 100])
+def test_windows_fit_any_image(name, scale, bracket):
+    fused = ALGORITHMS[name](ExposureStack(bracket(3, 16, 20), [1, 4, 16]), radius_scale=scale)
+    assert np.isfinite(fused).all()
+
+
+@pytest.mark.parametrize("name", WINDOWED)
+def test_larger_images_with_larger_radii_look_alike(name, bracket):
+    """Windows of fixed size make the picture depend on the image's size; `radius_scale` takes that back."""
+    algorithm = ALGORITHMS[name]
+    small = [cv2.GaussianBlur(image, (0, 0), 2) for image in bracket(3, 128, 160)]
+    large = [cv2.resize(image, (320, 256), interpolation=cv2.INTER_LINEAR) for image in small]
+    shrunk = []
+    for scale in (1.0, 2.0):
+        fused = algorithm(ExposureStack(large, [1, 4, 16]), radius_scale=scale)
+        shrunk.append(cv2.resize(fused, (160, 128), interpolation=cv2.INTER_AREA))
+    unscaled, scaled = (
+        np.abs(fused - algorithm(ExposureStack(small, [1, 4, 16]))).mean() for fused in shrunk
+    )
+    assert scaled < 0.8 * unscaled
