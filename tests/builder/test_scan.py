@@ -20,6 +20,7 @@ from builder.camera_metadata import FrameFacts
 from builder.picture_files import find_picture_files
 from builder.sequences import read_sequences
 from builder.settings import ScanSettings
+from builder.simulate import simulate
 from builder.stages.scan import ScanReport, scan
 from builder.thumbnails import Thumbnails
 
@@ -313,6 +314,36 @@ def test_frames_without_common_unclipped_pixels_are_not_comparable(tmp_path: Pat
     white, a = facts(tmp_path / "white.png"), facts(tmp_path / "a.png")
     assert views.agreement(white, a) is None
     assert views.ev_between(a, white) is None
+
+
+# Simulated brackets
+
+
+def test_the_simulated_folder_gives_six_sequences_and_rejects_the_rest_by_name(
+    tmp_path: Path, table: Path
+) -> None:
+    photos = simulate(
+        tmp_path / "simulated", size=(96, 64)
+    ).photos  # small: only the tags and the files matter
+    report = run(photos, table)
+    found = {s.name: (s.status, len(s.frames), s.reasons) for s in report.sequences}
+    assert found == {
+        "interior": ("accepted", 7, ()),
+        "sunset": ("accepted", 5, ()),
+        "night-street": ("accepted", 9, ()),
+        "courtyard": ("accepted", 7, ()),
+        "workshop": ("accepted", 5, ()),
+        "treppenhaus-sued": ("accepted", 3, ()),
+        "dsc00261": ("rejected", 5, ("equal-exposures",)),
+        "dsc00290": ("rejected", 1, ("one-frame",)),
+    }
+    by_name = {s.name: s for s in report.sequences}
+    assert (report.ignored, report.damaged) == (1, ())
+    assert [Path(f.path).name for f in by_name["interior"].excluded] == ["Copy of IMG_4801.JPG"]
+    assert all(Path(f.path).suffix == ".DNG" and len(f.companions) == 1 for f in by_name["workshop"].frames)
+    assert [f.relative_ev for f in by_name["workshop"].frames] == pytest.approx([-6, -3, 0, 3, 6])
+    night = by_name["night-street"]
+    assert [f.captured_at for f in night.frames] == sorted(f.captured_at for f in night.frames)  # across 9999
 
 
 # Real brackets
