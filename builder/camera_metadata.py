@@ -22,6 +22,7 @@ SECONDS_RANGE = (1e-6, 86400.0)  # what a camera can have meant
 APERTURE_RANGE = (0.5, 128.0)
 ISO_RANGE = (1.0, 1e7)
 BIAS_LIMIT = 15.0
+WHITE_BALANCES: dict[float | None, str] = {0: "auto", 1: "manual"}  # EXIF 2.32, WhiteBalance
 ISO_TAGS = ("ISOSpeedRatings", "RecommendedExposureIndex", "StandardOutputSensitivity", "ISOSpeed")
 TIME_TAGS = (  # time stamp, fraction, zone; best first
     ("EXIF DateTimeOriginal", "EXIF SubSecTimeOriginal", "EXIF OffsetTimeOriginal"),
@@ -186,9 +187,7 @@ def _with_camera(facts: FrameFacts, tags: Mapping[str, Any]) -> FrameFacts:
         lens=_text(tags, "EXIF LensModel") or None,
         focal_length=focal_length if focal_length and focal_length > 0 else None,
         focus_distance=distance if distance and 0 < distance < 1e5 else None,
-        white_balance={0.0: "auto", 1.0: "manual"}.get(_number(tags, "EXIF WhiteBalance") or 0.0)
-        if "EXIF WhiteBalance" in tags
-        else None,
+        white_balance=WHITE_BALANCES.get(_number(tags, "EXIF WhiteBalance")),
         software="; ".join(text for text in software if text),
     )
 

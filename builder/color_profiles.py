@@ -12,7 +12,7 @@ import struct
 import numpy as np
 from PIL import Image, ImageCms
 
-from builder.image_headers import UnreadableImage
+from builder.unreadable_image import UnreadableImage
 from fusion_algos.color import linear_to_srgb
 
 # Linear sRGB -> XYZ relative to D50, the ICC connection space (IEC 61966-2-1, Bradford-adapted)

@@ -13,16 +13,8 @@ from dataclasses import dataclass
 from builder import tiff_tags
 from builder.settings import ScanSettings
 from builder.tiff_tags import TiffDamage, TiffDirectory
+from builder.unreadable_image import UnreadableImage, corrupt, truncated, unsupported
 
-REASONS = (
-    "truncated",
-    "corrupt",
-    "empty",
-    "too-large",
-    "unsupported-format",
-    "unsupported-profile",
-    "unreadable",
-)
 TIFF_MAGICS = (b"II*\0", b"MM\0*")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 RAW_MAGICS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM")
@@ -32,6 +24,7 @@ TIFF_COLOUR_MODELS = (0, 1, 2, 3, 6)  # grey (either polarity), RGB, palette, YC
 OTHER_COLOUR_MODELS = {4: "a mask", 5: "CMYK", 8: "CIE Lab", 9: "CIE Lab", 10: "CIE Lab", 32845: "LogLuv"}
 MAX_PROFILE_BYTES = 1 << 24
 SHORTEST_HEADER = 16
+JPEG_FRAME_BYTES = 6
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..15 without DHT, JPG, DAC
 JPEG_DECODABLE_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # baseline, extended, progressive; Huffman, arithmetic
 RAW_COMPRESSIONS = (32767, 32769, 32770, 34713, 65535)  # Sony, Samsung x2, Nikon, Pentax
@@ -53,27 +46,6 @@ FOREIGN_MAGICS = (
     (4, b"ftyp", "a film"),
     (0, b"%PDF", "a PDF document"),
 )
-
-
-class UnreadableImage(ValueError):
-    """A file that cannot be used; str() says what, which file, what was found and what to do.
-
-    `reason` is one of REASONS.
-    """
-
-    def __init__(self, reason: str, name: str, found: str, remedy: str) -> None:
-        super().__init__(f"{name!r}: {found}; {remedy}")
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self.reason, str(self))
-
-
-def _rebuild(reason: str, sentence: str) -> UnreadableImage:
-    """Unpickle: errors travel from worker processes to the parent."""
-    error = UnreadableImage(reason, "", "", "")
-    error.args = (sentence,)
-    return error
 
 
 @dataclass(frozen=True)
@@ -156,18 +128,6 @@ def image_size(data: bytes, kind: str, *, name: str = "image") -> tuple[int, int
     return header.width, header.height
 
 
-def corrupt(name: str, found: str) -> UnreadableImage:
-    return UnreadableImage("corrupt", name, found, "copy it from the camera again or leave it out")
-
-
-def truncated(name: str, found: str) -> UnreadableImage:
-    return UnreadableImage("truncated", name, found, "copy it from the camera again or leave it out")
-
-
-def unsupported(name: str, found: str, remedy: str) -> UnreadableImage:
-    return UnreadableImage("unsupported-format", name, found, remedy)
-
-
 def _foreign_format(data: bytes, name: str) -> UnreadableImage:
     if len(data) < SHORTEST_HEADER:
         return truncated(name, f"the file holds only {len(data)} bytes")
@@ -176,7 +136,7 @@ def _foreign_format(data: bytes, name: str) -> UnreadableImage:
             remedy = "convert it to JPEG, PNG or TIFF, or give the camera's RAW file"
             return unsupported(name, f"it is {found}, which is not read here", remedy)
     found = f"it is no JPEG, PNG, TIFF or RAW file (it begins with {data[:12]!r})"
-    return unsupported(name, found, "leave it out or name the photograph that it stands for")
+    return unsupported(name, found, "leave it out, or put the photograph itself in its place")
 
 
 def _tiff_header(data: bytes, name: str) -> ImageHeader:
@@ -277,8 +237,8 @@ def _jpeg_header(data: bytes, name: str) -> ImageHeader:
     size, exif, profile_parts = None, (0, 0), {}
     for marker, start, length in _jpeg_segments(data, name):
         if marker in JPEG_FRAMES and size is None:
-            size = _jpeg_frame(data, marker, start, name)
-        elif marker == 0xE1 and data[start : start + 6] == b"Exif\0\0" and exif == (0, 0):
+            size = _jpeg_frame(data, marker, start, length, name)
+        elif marker == 0xE1 and data[start : start + 6] == b"Exif\0\0" and length > 6 and not exif[1]:
             exif = (start + 6, length - 6)
         elif marker == 0xE2 and data[start : start + 12] == b"ICC_PROFILE\0" and length >= 14:
             profile_parts[data[start + 12]] = data[start + 14 : start + length]
@@ -307,7 +267,9 @@ def _jpeg_segments(data: bytes, name: str) -> Iterator[tuple[int, int, int]]:
         position += 2 + length
 
 
-def _jpeg_frame(data: bytes, marker: int, start: int, name: str) -> tuple[int, int]:
+def _jpeg_frame(data: bytes, marker: int, start: int, length: int, name: str) -> tuple[int, int]:
+    if length < JPEG_FRAME_BYTES:
+        raise corrupt(name, f"the frame header of this JPEG has only {length} bytes")
     precision, height, width, components = struct.unpack_from(">BHHB", data, start)
     if marker not in JPEG_DECODABLE_FRAMES or precision != 8:
         found = (

@@ -17,17 +17,10 @@ import pyvips
 import simplejpeg
 
 from builder.color_profiles import to_srgb
-from builder.image_headers import (
-    ImageHeader,
-    UnreadableImage,
-    corrupt,
-    image_size,
-    read_header,
-    sniff_kind,
-    truncated,
-)
+from builder.image_headers import ImageHeader, image_size, read_header, sniff_kind
 from builder.raw import develop_raw, raw_white_balance
 from builder.settings import ScanSettings
+from builder.unreadable_image import UnreadableImage, corrupt, truncated
 from fusion_algos.color import linear_to_srgb
 
 __all__ = [

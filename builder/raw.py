@@ -11,8 +11,9 @@ from datetime import datetime
 import numpy as np
 import rawpy
 
-from builder.image_headers import UnreadableImage, corrupt, read_header, truncated, unsupported
+from builder.image_headers import read_header
 from builder.settings import ScanSettings
+from builder.unreadable_image import UnreadableImage, corrupt, truncated, unsupported
 
 # libraw's flip -> EXIF orientation and number of counter-clockwise quarter turns (numpy.rot90)
 FLIP_ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
@@ -114,4 +115,6 @@ def develop_raw(
             output_color=rawpy.ColorSpace.sRGB,
             highlight_mode=rawpy.HighlightMode.Clip,
         )
+    if pixels.shape[2] == 1:  # a monochrome sensor
+        pixels = np.repeat(pixels, 3, axis=2)
     return np.ascontiguousarray(np.rot90(pixels, FLIP_QUARTER_TURNS.get(flip, 0)))

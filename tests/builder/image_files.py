@@ -119,6 +119,21 @@ def dng_bytes(
     return tiff_bytes(tags, mosaic.astype("<u2").tobytes(), exif or {33434: (RATIONAL, (1, 60))})
 
 
+def monochrome_dng_bytes(levels: np.ndarray, *, black: int = 512, white: int = 15871) -> bytes:
+    """A DNG of a sensor without colour filters: HxW uint16 (DNG 1.4, LinearRaw with one sample)."""
+    tags = picture_tags(levels, photometric=34892) | {
+        254: (LONG, 0),
+        271: (ASCII, "Test"),
+        272: (ASCII, "Monochrome"),
+        50706: (BYTE, [1, 4, 0, 0]),
+        50708: (ASCII, "Test Monochrome"),
+        50714: (SHORT, black),
+        50717: (LONG, white),
+    }
+    del tags[339]
+    return tiff_bytes(tags, levels.astype("<u2").tobytes(), {33434: (RATIONAL, (1, 60))})
+
+
 def exif_block(exif: Tags, main: Tags | None = None) -> bytes:
     """A TIFF block of EXIF tags as JPEG's APP1 and PNG's eXIf hold it."""
     return tiff_bytes(main or {}, exif=exif)

@@ -75,6 +75,29 @@ def test_a_missing_file_is_named() -> None:
         read_bytes("nowhere/frame.jpg", LIMITS)
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PermissionError(13, "Permission denied"), "its permissions forbid reading it; allow reading it"),
+        (OSError(5, "Input/output error"), "the system says: Input/output error; check the disk"),
+    ],
+)
+def test_errors_of_the_file_system_become_sentences(
+    error: OSError, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "frame.jpg"
+    path.write_bytes(camera_jpeg())
+
+    def fail(self: Path) -> bytes:
+        raise error
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(UnreadableImage, match=says) as caught:
+        read_bytes(path, LIMITS)
+    assert caught.value.reason == "unreadable"
+    assert repr(str(path)) in str(caught.value)
+
+
 def test_a_refusal_survives_the_way_from_a_worker_process() -> None:
     with pytest.raises(UnreadableImage) as caught:
         decode_image(camera_jpeg()[:-500], name="church/1.jpg")

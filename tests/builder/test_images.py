@@ -37,6 +37,7 @@ from tests.builder.image_files import (
     jpeg_with,
     jpeg_with_exif,
     matrix_profile,
+    monochrome_dng_bytes,
     picture_tags,
     pillow_bytes,
     tiff_bytes,
@@ -408,6 +409,28 @@ def test_raw_comes_upright_and_its_header_says_how(orientation: int) -> None:
     plain = develop_raw(dng_bytes(mosaic), white_balance=UNIT_BALANCE, name="x", limits=LIMITS)
     turned = develop_raw(data, white_balance=UNIT_BALANCE, name="x", limits=LIMITS)
     np.testing.assert_array_equal(turned, upright(plain, orientation))
+
+
+def test_a_cut_raw_with_its_tags_in_front_is_truncated() -> None:
+    """Adobe's layout: libraw would develop what is left without a word."""
+    data = bytearray(dng())
+    strip_offset = data.find(struct.pack("<HHI", 273, 4, 1)) + 8
+    length = 96 * 64 * 2
+    struct.pack_into("<I", data, strip_offset, len(data))
+    moved = bytes(data) + bytes(data[8 : 8 + length])
+    assert read_header(moved, name="a.dng", limits=LIMITS).kind == "raw"
+    with pytest.raises(
+        UnreadableImage, match=r"'a\.dng': 40 bytes of pixels are missing .*; copy it"
+    ) as caught:
+        read_header(moved[:-40], name="a.dng", limits=LIMITS)
+    assert caught.value.reason == "truncated"
+
+
+def test_a_monochrome_sensor_gives_grey_rgb() -> None:
+    data = monochrome_dng_bytes(patches(0.1, 0.4, 1.0))
+    linear = develop_raw(data, white_balance=UNIT_BALANCE, name="x", limits=LIMITS)
+    assert linear.shape == (64, 72, 3)
+    np.testing.assert_allclose(linear[32, 12::24] / 65535, np.outer([0.1, 0.4, 1.0], [1, 1, 1]), rtol=1e-3)
 
 
 def test_decode_image_sends_raw_files_to_develop_raw() -> None:
