@@ -14,12 +14,13 @@ from builder.camera_metadata import FrameFacts, read_facts
 from builder.grouping.damaged_files import DamagedFile, with_damaged_files
 from builder.grouping.group import GroupingOptions, group_frames
 from builder.grouping.pieces import BracketLimits
-from builder.image_headers import UnreadableImage, read_header
+from builder.image_headers import read_header
 from builder.images import read_bytes
 from builder.picture_files import find_picture_files
 from builder.sequences import HandEdits, read_hand_edits, with_relative_evs, write_sequences
 from builder.settings import ScanSettings
 from builder.thumbnails import Thumbnails
+from builder.unreadable_image import UnreadableImage
 
 Progress = Callable[[int, int], None]  # files done, files in all
 
