@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 import psutil
 
-from builder.post_mortem import cause_of_death
+from builder.post_mortem import cause_of_death, stack_of_thread
 from builder.resources import is_out_of_memory
 
 QUARANTINE_KILLS = 2  # the first may have been chance or a neighbour's fault
@@ -136,7 +136,7 @@ class Ledger:
         """Count one more worker that died in a step; at the second the step is quarantined."""
         kills = self.kills(scene, step) + 1
         kind = "quarantined" if kills >= QUARANTINE_KILLS else kind
-        failure = Failure(scene, step, kind, reason, kills, stack[-TRACEBACK_CHARACTERS:])
+        failure = Failure(scene, step, kind, reason, kills, stack[:TRACEBACK_CHARACTERS])
         _write(self._failure_path(scene, step), asdict(failure))
         return failure
 
@@ -154,7 +154,8 @@ class Ledger:
         marker = Running(**content)
         stack = self._stack(scene)
         kind, reason = cause_of_death(stack, marker.thread, marker.timeout_seconds)
-        failure = self.record_kill(scene, marker.step, reason, stack=stack, kind=kind)
+        frames = stack_of_thread(stack, marker.thread)
+        failure = self.record_kill(scene, marker.step, reason, stack=frames, kind=kind)
         self._remove_marker(scene)
         return failure
 

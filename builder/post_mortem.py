@@ -11,7 +11,7 @@ def cause_of_death(
     stack: str, thread: int, timeout_seconds: float | None
 ) -> tuple[Literal["killed", "timeout"], str]:
     """Kind and sentence, from the dump (empty if the process left none) and the thread that ran the step."""
-    where = _top_frame(stack, thread)
+    where = _top_frame(stack_of_thread(stack, thread))
     if stack.startswith("Timeout") and timeout_seconds is not None:
         return "timeout", f"timed out after {timeout_seconds:g} s{where}"
     fatal = re.match(r"(?:Fatal Python error|Windows fatal exception): (.+)", stack)
@@ -20,14 +20,16 @@ def cause_of_death(
     return "killed", "its process was killed (often by the system when memory runs out)"
 
 
-def _top_frame(stack: str, thread: int) -> str:
-    """' in function (file:line)': the innermost Python frame of the thread, or '' if there is none."""
-    of_thread = False
-    for line in stack.splitlines():
-        header = re.match(r"(?:Current thread|Thread) 0x([0-9a-f]+)", line)
-        if header:
-            of_thread = int(header[1], 16) == thread
-        frame = re.match(r'  File "(.*)", line (\d+) in (.*)', line)
-        if frame and of_thread:
-            return f" in {frame[3]} ({Path(frame[1]).name}:{frame[2]})"
-    return ""
+def stack_of_thread(stack: str, thread: int) -> str:
+    """The part of a dump that belongs to one thread, innermost frame first; '' if there is none."""
+    parts = re.split(r"^(?:Current thread|Thread) 0x([0-9a-f]+).*\n", stack, flags=re.MULTILINE)
+    of_thread = {
+        int(identifier, 16): frames for identifier, frames in zip(parts[1::2], parts[2::2], strict=True)
+    }
+    return of_thread.get(thread, "")
+
+
+def _top_frame(frames: str) -> str:
+    """' in function (file:line)' for the innermost frame, or ''."""
+    frame = re.match(r'  File "(.*)", line (\d+) in (.*)', frames)
+    return f" in {frame[3]} ({Path(frame[1]).name}:{frame[2]})" if frame else ""

@@ -19,13 +19,14 @@ from distributed import LocalCluster
 from builder import executor as executor_module
 from builder.executor import ExecutorSpec, LocalExecutor, SerialExecutor, make_executor
 from tests.builder import executor_tasks
+from tests.builder.dask_cluster import mortal_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+    with mortal_cluster(2) as cluster:
         yield cluster
 
 

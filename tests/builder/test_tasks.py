@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import dask
 import pytest
 from distributed import LocalCluster
 
@@ -19,6 +18,7 @@ from builder.executor import ExecutorSpec, LocalExecutor
 from builder.ledger import Failure, Ledger
 from builder.tasks import run_tasks
 from tests.builder import executor_tasks
+from tests.builder.dask_cluster import mortal_cluster
 from tests.builder.executor_tasks import STEPS, SceneTask, build_scene, expected_number, scene_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ TWO_WORKERS = ExecutorSpec("local", workers=2)
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=60) as cluster:
+    with mortal_cluster(2) as cluster:
         yield cluster
 
 
@@ -148,10 +148,7 @@ def test_a_timeout_counts_as_a_kill(ledger: Ledger, parallel: ExecutorSpec) -> N
 
 
 def test_dask_that_gives_a_task_up_counts_as_a_kill(ledger: Ledger) -> None:
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=60) as cluster,
-    ):
+    with mortal_cluster(1, **{"distributed.scheduler.allowed-failures": 0}) as cluster:
         spec = ExecutorSpec("dask", address=cluster.scheduler_address)
         tasks = scenes(ledger, 4, scene1=harm("kill", "li2013"))
         outcomes = run(tasks, ledger, spec)
