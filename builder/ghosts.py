@@ -110,8 +110,8 @@ def _judge(
     textured = np.maximum(block_deviation(tone_dark), block_deviation(tone_bright)) > TEXTURED_LEVELS
     brighter_now = np.abs(block_median(log_dark - log_bright)) > limit_ev
     visible = np.abs(block_median(tone_dark - tone_bright)) > VISIBLE_LEVELS
-    blurred = (cv2.GaussianBlur(tone, (0, 0), UNLIKE_SIGMA) for tone in (tone_dark, tone_bright))
-    unlike = block_ncc(*blurred) < LEAST_NCC
+    soft_dark, soft_bright = (cv2.GaussianBlur(t, (0, 0), UNLIKE_SIGMA) for t in (tone_dark, tone_bright))
+    unlike = block_ncc(soft_dark, soft_bright, TEXTURED_LEVELS) < LEAST_NCC
     return brighter_now & visible | unlike, textured
 
 

@@ -63,8 +63,8 @@ class PairFit:
 def register(pair: Pair, guesses: tuple[Matrix, ...]) -> PairFit | None:
     """Find how `moving` lies on `fixed`, from guesses and coarse shifts on; None if nothing is believable.
 
-    Likely starts go first; the first that leads to good agreement is taken. What passes through the picture can
-    make a wrong start look likely.
+    Likely starts go first; the first that leads to good agreement is taken, for what passes through the
+    picture can make a wrong start look likely.
     """
     starts = sorted((*guesses, *coarse_shifts(pair)), key=lambda start: -_quick_score(pair, start))
     best, best_ncc = None, -1.0

