@@ -21,6 +21,7 @@ from builder.settings import AlignSettings
 DARKEST, BRIGHTEST = 10, 250  # 8-bit levels between which a level says something about radiance
 CURVE_SLACK_EV = 1.0  # how far a camera's curve may bend off the exposure ratio
 LEAST_NCC = 0.5
+UNLIKE_SIGMA = 2.0  # pixels; ripples as fine as the sampling look unlike in any two frames
 LEAST_CLUSTER = 4  # blocks
 VISIBLE_LEVELS = 6.0  # what JPEG and noise may do to a block, in levels of the darker frame
 TEXTURED_LEVELS = 3.0  # standard deviation of a block after smoothing, in levels of the darker frame
@@ -50,7 +51,7 @@ def measure_ghosts(
     """Compare each registered frame (HxWx3 uint8) with the reference, or with its neighbour in
     exposure where those two share too little.
     """
-    smalls = [cv2.GaussianBlur(reduced(frame, settings.proxy_side), (0, 0), 0.8) for frame in frames]
+    smalls = [reduced(frame, settings.proxy_side) for frame in frames]
     order = sorted(range(len(frames)), key=lambda index: float(smalls[index].mean()))
     moved = np.zeros(block_mean(smalls[reference][..., 0]).shape, bool)
     per_frame = [0.0] * len(frames)
@@ -109,7 +110,9 @@ def _judge(
     textured = np.maximum(block_deviation(tone_dark), block_deviation(tone_bright)) > TEXTURED_LEVELS
     brighter_now = np.abs(block_median(log_dark - log_bright)) > limit_ev
     visible = np.abs(block_median(tone_dark - tone_bright)) > VISIBLE_LEVELS
-    return brighter_now & visible | (block_ncc(tone_dark, tone_bright) < LEAST_NCC), textured
+    soft_dark, soft_bright = (cv2.GaussianBlur(t, (0, 0), UNLIKE_SIGMA) for t in (tone_dark, tone_bright))
+    unlike = block_ncc(soft_dark, soft_bright, TEXTURED_LEVELS) < LEAST_NCC
+    return brighter_now & visible | unlike, textured
 
 
 def block_median(plane: NDArray[np.float32]) -> NDArray[np.float32]:

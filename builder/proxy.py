@@ -136,14 +136,16 @@ def has_texture(proxy: Proxy) -> bool:
     return float((block_deviation(unclipped) > TEXTURED_LEVELS).mean()) >= 0.01
 
 
-def block_ncc(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Zero-mean normalised correlation per 16x16 block; NaN where either lacks texture."""
+def block_ncc(
+    first: NDArray[np.float32], second: NDArray[np.float32], least_deviation: float
+) -> NDArray[np.float32]:
+    """Zero-mean normalised correlation per 16x16 block; NaN where either deviates less than that."""
     first_centred, second_centred = first - first.mean(), second - second.mean()
     mean_1, mean_2 = block_mean(first_centred), block_mean(second_centred)
     variance_1 = block_mean(first_centred * first_centred) - mean_1**2
     variance_2 = block_mean(second_centred * second_centred) - mean_2**2
     covariance = block_mean(first_centred * second_centred) - mean_1 * mean_2
-    textured = np.minimum(variance_1, variance_2) > TEXTURED_LEVELS**2
+    textured = np.minimum(variance_1, variance_2) > least_deviation**2
     ncc = np.full(mean_1.shape, np.nan, np.float32)
     ncc[textured] = covariance[textured] / np.sqrt(variance_1[textured] * variance_2[textured])
     return ncc
@@ -151,6 +153,6 @@ def block_ncc(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArra
 
 def mean_ncc(pair: Pair, matrix: Matrix) -> float | None:
     """Mean correlation of textured blocks of `fixed` with `moving` warped; None if there are none."""
-    ncc = block_ncc(pair.fixed_tone, warp_proxy(pair.moving_tone, matrix, pair.shape))
+    ncc = block_ncc(pair.fixed_tone, warp_proxy(pair.moving_tone, matrix, pair.shape), TEXTURED_LEVELS)
     known = ncc[np.isfinite(ncc) & (block_mean(covered(matrix, pair.shape)) == 255)]
     return float(known.mean()) if known.size else None

@@ -13,12 +13,24 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from builder.motion_model import CELLS, Matrix, Points, apply, best_model, cell_of, is_sane, translation
+from builder.motion_model import (
+    CELLS,
+    Matrix,
+    Points,
+    apply,
+    best_model,
+    cell_of,
+    frame_corners,
+    is_sane,
+    translation,
+)
 from builder.proxy import Pair, covered, mean_ncc, warp_proxy
 
 CORNERS = 1500
 TRACK_WINDOW = (21, 21)
 ROUND_TRIP_PX = 0.4  # a corner tracked there and back must return this close
+GOOD_NCC = 0.7  # of blocks on average: no other start can do much better
+NEARBY_PX = 3.0  # starts this near lead to the same place
 SETTLED_PX = 0.02  # a fit that moves no corner more than this is final
 
 
@@ -49,11 +61,28 @@ class PairFit:
 
 
 def register(pair: Pair, guesses: tuple[Matrix, ...]) -> PairFit | None:
-    """Find how `moving` lies on `fixed`, from the best guess on; None if nothing believable is found."""
-    starts = (*guesses, *coarse_shifts(pair))
-    scores = [_quick_score(pair, start) for start in starts]
-    fit = _refine(pair, starts[int(np.argmax(scores))])
-    return fit if fit is not None and _believable(pair, fit) else None
+    """Find how `moving` lies on `fixed`, from guesses and coarse shifts on; None if nothing is believable.
+
+    Likely starts go first; the first that leads to good agreement is taken, for what passes through the
+    picture can make a wrong start look likely.
+    """
+    starts = sorted((*guesses, *coarse_shifts(pair)), key=lambda start: -_quick_score(pair, start))
+    best, best_ncc = None, -1.0
+    for index, start in enumerate(starts):
+        if any(_nearby(start, tried, pair.shape) for tried in starts[:index]):
+            continue
+        fit = _refine(pair, start)
+        if fit is not None and _believable(pair, fit):
+            ncc = mean_ncc(pair, fit.matrix) or 0.0
+            best, best_ncc = max((best, best_ncc), (fit, ncc), key=lambda scored: scored[1])
+        if best_ncc >= GOOD_NCC:
+            break
+    return best
+
+
+def _nearby(start: Matrix, other: Matrix, shape: tuple[int, int]) -> bool:
+    places = frame_corners(shape)
+    return bool(np.abs(apply(start, places) - apply(other, places)).max() < NEARBY_PX)
 
 
 def register_by_features(pair: Pair) -> PairFit | None:
@@ -96,7 +125,8 @@ def coarse_shifts(pair: Pair) -> Iterator[Matrix]:
     yield translation(2 * x, 2 * y)
     tones = [np.clip(tone, 0, 255).astype(np.uint8) for tone in (pair.fixed_tone, pair.moving_tone)]
     halves = [cv2.resize(tone, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for tone in tones]
-    back = cv2.createAlignMTB(6, 4, False).calculateShift(halves[0], halves[1])
+    bits = min(6, int(np.log2(min(fixed.shape))) - 3)  # each bit halves the picture
+    back = cv2.createAlignMTB(bits, 4, False).calculateShift(halves[0], halves[1])
     yield translation(-2.0 * back[0], -2.0 * back[1])
 
 

@@ -33,13 +33,10 @@ class ScanSettings:
     prefer: str = _chosen("raw", "raw", "jpeg")  # which of a RAW+JPEG pair is the frame
     min_frames: int = _limited(3, 2, 100)
     min_span_ev: float = _limited(1.0, 0.0, 20.0)
-    burst_pause_s: float = _limited(
-        2.0, 0.0, 3600.0
-    )  # automatic bracketing: end of a frame to start of the next
-    hand_pause_s: float = _limited(90.0, 0.0, 86_400.0)  # bracketing by hand
-    view_agreement: float = _limited(
-        0.4, -1.0, 1.0
-    )  # rank correlation of thumbnails that joins frames by hand
+    # between the end of a frame and the start of the next: of automatic bracketing, and of bracketing by hand
+    burst_pause_s: float = _limited(2.0, 0.0, 3600.0)
+    hand_pause_s: float = _limited(90.0, 0.0, 86_400.0)
+    view_agreement: float = _limited(0.4, -1.0, 1.0)  # rank correlation of thumbnails that joins such frames
     read_threads: int = _limited(4, 1, 64)
 
 
@@ -53,8 +50,8 @@ class AlignSettings:
     identity_px: float = _limited(0.25, 0.0, 10.0)  # all frames within this: nothing is resampled
     min_crop_share: float = _limited(0.80, 0.1, 1.0)
     ghost_ev: float = _limited(0.35, 0.05, 5.0)
-    static_below: float = _limited(0.01, 0.0, 1.0)
-    dynamic_above: float = _limited(0.05, 0.0, 1.0)
+    static_below: float = _limited(0.005, 0.0, 1.0)
+    dynamic_above: float = _limited(0.015, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
