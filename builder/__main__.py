@@ -15,7 +15,7 @@ import click
 from builder.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from builder.report import Report
+    from builder.commands.report import Report
 
 SOMETHING_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -48,7 +48,7 @@ class Workspace:
 
     def finish(self, report: Report) -> NoReturn:
         """Print tables (as JSON for programs) and lines, then leave with the exit code."""
-        from builder.report import as_text
+        from builder.commands.report import as_text
 
         if self.as_json:
             print(
@@ -101,7 +101,7 @@ strict_option = click.option("--strict", is_flag=True, help="Exit 1 if a sequenc
 
 @contextmanager
 def _workspace(data: Path, config: Path | None, as_json: bool, verbose: bool) -> Iterator[Workspace]:
-    from builder.progress import plain_logging
+    from builder.commands.progress import plain_logging
 
     default = data / "project.toml"
     settings = load_settings(config or (default if default.exists() else None))
@@ -128,7 +128,7 @@ def scan(
     **options: Any,
 ) -> None:
     """Read camera files, group them, write DATA/sequences.csv."""
-    from builder.intake import GroupingChoice, scan_sources
+    from builder.commands.intake import GroupingChoice, scan_sources
 
     with _workspace(**options) as here:
         choice = GroupingChoice(by, size, ev_step)
@@ -140,7 +140,7 @@ def scan(
 @workspace_options
 def ingest(link: bool, include_ambiguous: bool, **options: Any) -> None:
     """Take the accepted sequences of DATA/sequences.csv into the dataset."""
-    from builder.intake import ingest_sequences
+    from builder.commands.intake import ingest_sequences
 
     with _workspace(**options) as here:
         report = ingest_sequences(here.data, here.settings, link=link, include_ambiguous=include_ambiguous)
@@ -165,7 +165,7 @@ def build(
     data: Path, config: Path | None, as_json: bool, verbose: bool, source: tuple[Path, ...], **options: Any
 ) -> None:
     """Make everything: scan and ingest SOURCE if given, then align, fuse and preview what is not done."""
-    from builder.build_command import BuildRequest, run_build
+    from builder.commands.build import BuildRequest, run_build
 
     with _workspace(data, config, as_json, verbose) as here:
         here.finish(run_build(here.data, here.settings, BuildRequest(source=source, **options)))
@@ -179,7 +179,7 @@ main.add_command(build, "run")
 @workspace_options
 def status(verify: bool, **options: Any) -> None:
     """Scenes and stages; failures with their reasons."""
-    from builder.status import dataset_status
+    from builder.commands.status import dataset_status
 
     with _workspace(**options) as here:
         here.finish(dataset_status(here.data, here.settings, verify=verify))
@@ -191,7 +191,7 @@ def status(verify: bool, **options: Any) -> None:
 @workspace_options
 def import_candidates(folder: Path, name: str, **options: Any) -> None:
     """Take FOLDER/<scene>.* made elsewhere as further candidates."""
-    from builder.import_candidates import import_folder
+    from builder.commands.import_candidates import import_folder
 
     with _workspace(**options) as here:
         here.finish(import_folder(here.data, here.settings, folder, name))
@@ -203,7 +203,7 @@ def import_candidates(folder: Path, name: str, **options: Any) -> None:
 def contact_sheet(only: tuple[str, ...], limit: int | None, shard: str | None, **options: Any) -> None:
     """Write DATA/contact_sheets/<scene>.jpg: exposures and candidates of a scene on one page."""
     from builder.build import Selection
-    from builder.contact_sheet import write_contact_sheets
+    from builder.commands.contact_sheet import write_contact_sheets
 
     with _workspace(**options) as here:
         here.finish(write_contact_sheets(here.data, here.settings, Selection.parse(only, limit, shard)))
@@ -217,7 +217,7 @@ def contact_sheet(only: tuple[str, ...], limit: int | None, shard: str | None, *
 @workspace_options
 def simulate(output: Path | None, seed: int, size: str, count: int, **options: Any) -> None:
     """Write simulated brackets with their truth: the embedded default input."""
-    from builder.intake import parse_size, simulate_brackets
+    from builder.commands.intake import parse_size, simulate_brackets
 
     with _workspace(**options) as here:
         here.finish(simulate_brackets(output or here.data / "simulated", seed, parse_size(size), count))
@@ -228,7 +228,7 @@ def simulate(output: Path | None, seed: int, size: str, count: int, **options: A
 @workspace_options
 def doctor(executor: str | None, **options: Any) -> None:
     """Check versions, libraries, memory, disk, database and workers."""
-    from builder.doctor import examine
+    from builder.commands.doctor import examine
 
     with _workspace(**options) as here:
         here.finish(examine(here.data, here.settings.replaced("run", executor=executor)))
@@ -239,7 +239,7 @@ def doctor(executor: str | None, **options: Any) -> None:
 @workspace_options
 def prune(yes: bool, **options: Any) -> None:
     """List what no row mentions and nothing needs; --yes deletes it. Never originals or exports."""
-    from builder.prune import prune_dataset
+    from builder.commands.prune import prune_dataset
 
     with _workspace(**options) as here:
         here.finish(prune_dataset(here.data, here.settings, delete=yes))

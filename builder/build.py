@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.catalog import Catalog
-from builder.executor import ExecutorSpec
-from builder.ledger import Failure, Ledger
+from builder.execution.executor import ExecutorSpec
+from builder.execution.ledger import Failure, Ledger
+from builder.execution.resources import memory_per_worker, worker_count
+from builder.execution.tasks import run_tasks
 from builder.pipeline import SceneSummary, SceneTask, build_scene
 from builder.plan import ScenePlan, plan_scene
 from builder.record import record_scene
-from builder.resources import memory_per_worker, worker_count
 from builder.scene_record import SceneRecord, SceneRecordError, read_scene, scene_names
 from builder.settings import Settings
 from builder.store import Store
-from builder.tasks import run_tasks
 
 Outcome = SceneSummary | Failure
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from builder.execution.ledger import Ledger, Step
+from builder.execution.tasks import WHOLE_TASK
 from builder.images import read_image
-from builder.ledger import Ledger, Step
 from builder.plan import ScenePlan, plan_scene
 from builder.scene_record import read_scene
 from builder.settings import Settings
@@ -21,7 +22,6 @@ from builder.stages.fuse import fuse_candidate
 from builder.stages.preview import make_preview
 from builder.stages.quality import quality_recipe, score_candidates
 from builder.store import Recipe, Store, StoreFull
-from builder.tasks import WHOLE_TASK
 from fusion_algos import ExposureStack
 
 ALIGN_STEP = "align"

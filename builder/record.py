@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from builder.catalog import Candidate, Exposure, Scene
-from builder.ledger import Failure, Ledger
+from builder.execution.ledger import Failure, Ledger
 from builder.pipeline import SCENE_STEPS
 from builder.plan import ScenePlan
 from builder.store import Product, Store

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.alignment import Alignment, Crop, FrameTransform, align_frames, warp
-from builder.ghosts import GhostReport, measure_ghosts
 from builder.images import decode_image, display_from_linear, encode_png
 from builder.originals import Frame, LinearFrame, Originals
+from builder.registration.alignment import Alignment, Crop, FrameTransform, align_frames, warp
+from builder.registration.ghosts import GhostReport, measure_ghosts
 from builder.scene_record import SceneRecord
 from builder.settings import Settings
 from builder.store import Product, Recipe, Store, library_versions

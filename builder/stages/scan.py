@@ -11,16 +11,16 @@ from types import MappingProxyType
 
 from builder.brackets import STATUSES, BracketSequence, SequenceFrame
 from builder.camera_metadata import FrameFacts, read_facts
+from builder.codecs.image_headers import read_header
+from builder.codecs.unreadable_image import UnreadableImage
 from builder.grouping.damaged_files import DamagedFile, with_damaged_files
 from builder.grouping.group import GroupingOptions, group_frames
 from builder.grouping.pieces import BracketLimits
-from builder.codecs.image_headers import read_header
 from builder.images import read_bytes
 from builder.picture_files import find_picture_files
 from builder.sequences import HandEdits, read_hand_edits, with_relative_evs, write_sequences
 from builder.settings import ScanSettings
 from builder.thumbnails import Thumbnails
-from builder.codecs.unreadable_image import UnreadableImage
 
 Progress = Callable[[int, int], None]  # files done, files in all
 

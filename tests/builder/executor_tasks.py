@@ -15,9 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from builder.executor import ExecutorSpec
-from builder.ledger import Ledger
-from builder.tasks import run_tasks
+from builder.execution.executor import ExecutorSpec
+from builder.execution.ledger import Ledger
+from builder.execution.tasks import run_tasks
 
 STEPS = ("align", "mertens2009", "li2013")
 

@@ -11,10 +11,17 @@ import cv2
 import numpy as np
 import pytest
 
-from builder.alignment import IDENTITY, Alignment, FrameTransform, align_frames, choose_reference, warp
-from builder.common_crop import Crop, common_crop
-from builder.motion_model import apply, best_model, frame_corners, is_sane, translation
-from builder.proxy import common_tones
+from builder.registration.alignment import (
+    IDENTITY,
+    Alignment,
+    FrameTransform,
+    align_frames,
+    choose_reference,
+    warp,
+)
+from builder.registration.common_crop import Crop, common_crop
+from builder.registration.motion_model import apply, best_model, frame_corners, is_sane, translation
+from builder.registration.proxy import common_tones
 from builder.settings import AlignSettings
 from tests.builder.synthetic_brackets import bracket, hand, photograph, radiance
 

@@ -16,8 +16,8 @@ import psutil
 import pytest
 from distributed import LocalCluster
 
-from builder import executor as executor_module
-from builder.executor import ExecutorSpec, LocalExecutor, SerialExecutor, make_executor
+from builder.execution import executor as executor_module
+from builder.execution.executor import ExecutorSpec, LocalExecutor, SerialExecutor, make_executor
 from tests.builder import executor_tasks
 from tests.builder.dask_cluster import mortal_cluster
 
@@ -165,7 +165,7 @@ def test_shutdown_can_cancel_what_waits(tmp_path: Path) -> None:
 
 def test_local_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from builder.executor import LocalExecutor\n"
+        "import sys; from pathlib import Path; from builder.execution.executor import LocalExecutor\n"
         "from tests.builder.executor_tasks import announce_and_wait\n"
         "executor = LocalExecutor(2)\n"
         "for _ in range(2): executor.submit(announce_and_wait, Path(sys.argv[1]))"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from builder.alignment import align_frames, warp
-from builder.ghosts import measure_ghosts
+from builder.registration.alignment import align_frames, warp
+from builder.registration.ghosts import measure_ghosts
 from builder.settings import AlignSettings
 from tests.builder.synthetic_brackets import bracket, hand
 from tests.builder.test_alignment import real_bracket

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.executor import LocalExecutor
-from builder.ledger import Ledger, QuarantinedError
+from builder.execution.executor import LocalExecutor
+from builder.execution.ledger import Ledger, QuarantinedError
 from tests.builder import executor_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -238,7 +238,7 @@ def test_a_build_killed_as_a_whole_leaves_nobody_to_blame(ledger: Ledger) -> Non
 
 def test_a_serial_build_ended_by_a_timeout_is_charged_by_the_next(ledger: Ledger) -> None:
     script = (
-        "import sys; from pathlib import Path; from builder.ledger import Ledger\n"
+        "import sys; from pathlib import Path; from builder.execution.ledger import Ledger\n"
         "from tests.builder.test_ledger import die_in_step\n"
         "die_in_step(Ledger(Path(sys.argv[1])), 'hang', 0.3)"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.post_mortem import cause_of_death
+from builder.execution.post_mortem import cause_of_death
 
 TIMEOUT = """Timeout (0:10:00)!
 Thread 0x00007f0000000002 (most recent call first):

@@ -9,8 +9,8 @@ import cv2
 import psutil
 import pytest
 
-from builder.executor import LocalExecutor
-from builder.resources import (
+from builder.execution.executor import LocalExecutor
+from builder.execution.resources import (
     core_count,
     free_memory,
     is_out_of_memory,

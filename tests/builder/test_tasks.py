@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from distributed import LocalCluster
 
-from builder.executor import ExecutorSpec, LocalExecutor
-from builder.ledger import Failure, Ledger
-from builder.tasks import run_tasks
+from builder.execution.executor import ExecutorSpec, LocalExecutor
+from builder.execution.ledger import Failure, Ledger
+from builder.execution.tasks import run_tasks
 from tests.builder import executor_tasks
 from tests.builder.dask_cluster import mortal_cluster
 from tests.builder.executor_tasks import STEPS, SceneTask, build_scene, expected_number, scene_of

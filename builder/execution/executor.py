@@ -18,7 +18,7 @@ from multiprocessing.connection import wait as wait_for_connections
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from builder.resources import THREAD_VARIABLES, core_count, worker_count
+from builder.execution.resources import THREAD_VARIABLES, core_count, worker_count
 
 P = ParamSpec("P")
 R = TypeVar("R")

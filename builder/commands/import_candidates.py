@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from builder.build import SceneIndex, Selection
 from builder.catalog import catalog_url, open_catalog
+from builder.commands.report import Report
+from builder.execution.ledger import Ledger
 from builder.images import UnreadableImage, decode_image, encode_png, read_bytes
-from builder.ledger import Ledger
 from builder.plan import ScenePlan
 from builder.record import record_scene
-from builder.report import Report
 from builder.settings import Settings
 from builder.stages.preview import make_preview, preview_recipe
 from builder.store import Recipe, Store, readable_name, sha256_hex

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.common_crop import Crop, common_crop
-from builder.motion_model import MODEL_NAMES, Matrix, largest_shift, rotation_of, scale_of
-from builder.proxy import Pair, Proxy, has_texture, make_pair, make_proxy, mean_ncc
-from builder.registration import PairFit, misplacement, register, register_by_features
+from builder.registration.common_crop import Crop, common_crop
+from builder.registration.motion_model import MODEL_NAMES, Matrix, largest_shift, rotation_of, scale_of
+from builder.registration.pairs import PairFit, misplacement, register, register_by_features
+from builder.registration.proxy import Pair, Proxy, has_texture, make_pair, make_proxy, mean_ncc
 from builder.settings import AlignSettings
 
 Row = tuple[float, float, float]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog, minimize
 
-from builder.motion_model import Matrix
+from builder.registration.motion_model import Matrix
 
 KERNEL_REACH = 1.0, 2.0  # pixels that a cubic kernel needs before and after the pixel it falls in
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.proxy import BLOCK, block_deviation, block_mean, block_ncc, reduced
+from builder.registration.proxy import BLOCK, block_deviation, block_mean, block_ncc, reduced
 from builder.settings import AlignSettings
 
 DARKEST, BRIGHTEST = 10, 250  # 8-bit levels between which a level says something about radiance

@@ -13,10 +13,10 @@ from pathlib import Path
 import pandas as pd
 
 from builder.catalog import CatalogError, catalog_url, open_catalog
-from builder.executor import ExecutorSpec, make_executor
-from builder.report import Report
-from builder.resources import core_count, free_memory, peak_bytes
-from builder.run_record import DISTRIBUTIONS
+from builder.commands.report import Report
+from builder.commands.run_record import DISTRIBUTIONS
+from builder.execution.executor import ExecutorSpec, make_executor
+from builder.execution.resources import core_count, free_memory, peak_bytes
 from builder.settings import Settings
 
 MIN_FREE_DISK_GB = 2.0

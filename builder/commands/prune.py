@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from builder.build import SceneIndex, Selection
 from builder.catalog import Candidate, Catalog, catalog_url, open_catalog
+from builder.commands.report import Report
 from builder.plan import ScenePlan
-from builder.report import Report
 from builder.settings import Settings
 from builder.store import STAGES, UNFINISHED, Product, Store
 

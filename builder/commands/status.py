@@ -8,10 +8,10 @@ import pandas as pd
 
 from builder.build import SceneIndex, Selection
 from builder.catalog import catalog_url, open_catalog
-from builder.ledger import Ledger
+from builder.commands.report import Report, failure_table, scene_table
+from builder.execution.ledger import Ledger
 from builder.plan import ScenePlan
 from builder.record import record_scene
-from builder.report import Report, failure_table, scene_table
 from builder.settings import Settings
 from builder.store import STAGES, Store
 

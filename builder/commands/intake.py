@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from builder.brackets import BracketSequence
-from builder.progress import Progress
-from builder.report import Report
+from builder.commands.progress import Progress
+from builder.commands.report import Report
 from builder.sequences import read_sequences
 from builder.settings import Settings
 from builder.simulate import simulate

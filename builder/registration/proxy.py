@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.motion_model import Matrix
+from builder.registration.motion_model import Matrix
 
 DARKEST_LUMA = 5  # 8-bit levels; below, a frame holds noise and quantisation only
 BRIGHTEST_LUMA = 250  # averaged proxies hide clipped pixels among others: stop a little earlier than 255

@@ -10,7 +10,7 @@ import pandas as pd
 
 from builder.build import BuildReport, Outcome, SceneIndex, Selection, build
 from builder.catalog import Catalog, catalog_url, open_catalog
-from builder.intake import (
+from builder.commands.intake import (
     GroupingChoice,
     Scanned,
     ingest_accepted,
@@ -18,10 +18,10 @@ from builder.intake import (
     scan_sources,
     simulate_brackets,
 )
-from builder.ledger import Failure
-from builder.progress import Progress
-from builder.report import Report, failure_table, scene_table
-from builder.run_record import RunRecord, recorded_run
+from builder.commands.progress import Progress
+from builder.commands.report import Report, failure_table, scene_table
+from builder.commands.run_record import RunRecord, recorded_run
+from builder.execution.ledger import Failure
 from builder.settings import Settings
 from builder.stages.fuse import planned_algorithms
 from builder.store import Store

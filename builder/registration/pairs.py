@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from builder.motion_model import (
+from builder.registration.motion_model import (
     CELLS,
     Matrix,
     Points,
@@ -24,7 +24,7 @@ from builder.motion_model import (
     is_sane,
     translation,
 )
-from builder.proxy import Pair, covered, mean_ncc, warp_proxy
+from builder.registration.proxy import Pair, covered, mean_ncc, warp_proxy
 
 CORNERS = 1500
 TRACK_WINDOW = (21, 21)

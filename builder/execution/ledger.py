@@ -24,8 +24,8 @@ from urllib.parse import quote
 
 import psutil
 
-from builder.post_mortem import cause_of_death, stack_of_thread
-from builder.resources import is_out_of_memory
+from builder.execution.post_mortem import cause_of_death, stack_of_thread
+from builder.execution.resources import is_out_of_memory
 
 QUARANTINE_KILLS = 2  # the first may have been chance or a neighbour's fault
 TRACEBACK_CHARACTERS = 4000

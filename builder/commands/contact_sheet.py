@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from builder.build import SceneIndex, Selection
+from builder.commands.progress import Progress
+from builder.commands.report import Report
 from builder.images import encode_jpeg, read_image
 from builder.plan import ScenePlan
-from builder.progress import Progress
-from builder.report import Report
 from builder.settings import Settings
 from builder.store import Store, replace_file
 

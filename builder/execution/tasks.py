@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Generic, TypeVar
 
-from builder.executor import ExecutorSpec, SerialExecutor, WorkerExecutor, make_executor
-from builder.ledger import Failure, Ledger
-from builder.resources import memory_cap, memory_per_worker, one_thread
+from builder.execution.executor import ExecutorSpec, SerialExecutor, WorkerExecutor, make_executor
+from builder.execution.ledger import Failure, Ledger
+from builder.execution.resources import memory_cap, memory_per_worker, one_thread
 
 T = TypeVar("T")
 R = TypeVar("R")
