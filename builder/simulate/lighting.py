@@ -192,6 +192,7 @@ def lamp_haze(stage: Stage, o: Vector, d: Vector, far: float) -> Vector:
         to_lamp = along(triple(lights, k, CENTER), -1.0, o)
         b = dot(to_lamp, d)
         h = math.sqrt(max(dot(to_lamp, to_lamp) - b * b, 0.0)) + 2.0 * lights[k, SPREAD] + 0.02
-        share = stage.world[HAZE] * (math.atan((far - b) / h) + math.atan(b / h)) / h
+        # atan x + atan y = atan2(x + y, 1 - x y), as far > 0 keeps the sum within (0, pi)
+        share = stage.world[HAZE] * math.atan2(far * h, h * h - (far - b) * b) / h
         haze = along(haze, share, triple(lights, k, POWER))
     return haze

@@ -18,7 +18,8 @@ from builder.simulate.sky import AMBIENT, FOG, FOG_COLOR, of, sky_radiance
 ORIGIN, RIGHT, UP, FORWARD, MIDDLE, PITCH, MATRIX, CAMERA_COLUMNS = 0, 3, 6, 9, 12, 14, 15, 21
 WINDOW_RAYS = 4  # squared
 FAR = 200.0  # metres; haze ends here
-CONTRAST = 1.9  # of the first four samples, above which a pixel gets the second four
+MIRROR_BLUR = 3.0  # a reflection is seen that much less finely than its mirror
+CONTRAST = 2.3  # of the first four samples, above which a pixel gets the second four
 # Two rotated grids, the second between the points of the first.
 _FIRST = [(-0.125, -0.375), (0.375, -0.125), (-0.375, 0.125), (0.125, 0.375)]
 _SECOND = [(0.125, -0.125), (-0.375, -0.375), (0.375, 0.375), (-0.125, 0.125)]
@@ -134,7 +135,7 @@ def _reflection(
         out = (out[0], abs(out[1]), out[2])
     share = mirror + (1.0 - mirror) * (1.0 - min(1.0, abs(toward))) ** 5
     origin = along(p, 2e-3, n)
-    light, far = seen_along(stage, origin, out, footprint, 1.0, seed, sample)
+    light, far = seen_along(stage, origin, out, MIRROR_BLUR * footprint, 1.0, seed, sample)
     return scaled(share, along(light, 1.0, lamp_haze(stage, origin, out, min(far, FAR))))
 
 
