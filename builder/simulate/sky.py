@@ -74,6 +74,7 @@ def _with_clouds(world: np.ndarray, d: Vector, footprint: float) -> Vector:
     cosine = dot(d, of(world, SUN))
     color = _clear_sky(world, d, cosine)
     density = _cloud(d, footprint, int(world[SKY_SEED]))
+    color = scaled(0.88 + 0.24 * density, color)  # haze is never even
     cover = smoothstep(1.0 - world[CLOUDS], 1.22 - world[CLOUDS], density)
     # Light through the cloud falls with density; towards the sun its rim burns (silver lining).
     thin = math.exp(-5.0 * cover * density) * (0.35 + 2.6 * max(0.0, cosine) ** 24)

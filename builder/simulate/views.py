@@ -29,8 +29,8 @@ from builder.simulate.rendering import (
 from builder.simulate.scene import Scene
 
 INDIRECT_STEP = 4  # pixels between the points where soft light is gathered; half of it for small frames
-INDIRECT_RAYS = 32
-SMOOTHING = 3  # grid points
+INDIRECT_RAYS = 40
+SMOOTHING = 4  # grid points
 BAND = 16  # rows that a thread renders at a time
 KERNEL_FILES = ("noise", "shapes", "geometry", "patterns", "materials", "sky", "lighting", "rendering")
 

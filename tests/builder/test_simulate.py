@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from builder.simulate import render_bracket, simulate
+from builder.simulate import take as takes
 from builder.simulate.camera import RESPONSES
 from builder.simulate.sequences import SEQUENCES, Sequence
 
-SIZE = (240, 160)
+SIZE = (360, 240)
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 FOLDERS = {sequence.kind: sequence for sequence in SEQUENCES}
 FRAMES = {"interior": 7, "sunset": 5, "night-street": 9, "courtyard": 7, "workshop": 5, "staircase": 3}
@@ -59,11 +60,17 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def decoded(path: Path, response: str) -> np.ndarray:
-    """Linear values of a JPEG by the inverse of its response; NaN where it says nothing."""
+    """Linear values of a JPEG by the inverse of its response; NaN where 8 bits say little."""
     levels = np.linspace(0.0, 1.0, 4096)
-    pixels = np.asarray(Image.open(path)) / 255.0
+    pixels = pixels_of(path) / 255.0
     linear = np.interp(pixels, RESPONSES[response](levels), levels)
-    return np.where((pixels > 0.02) & (pixels < 0.98), linear, np.nan)
+    return np.where((pixels > 0.1) & (pixels < 0.96), linear, np.nan)
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    """As stored, the orientation tag apart."""
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 def upright(pixels: np.ndarray, sequence: Sequence) -> np.ndarray:
@@ -89,7 +96,7 @@ def test_sequence_has_its_frames_and_true_exif(simulated: Path, sequence: Sequen
         assert tags["EXIF ISOSpeedRatings"].values[0] == sequence.iso
         assert tags["Image Orientation"].values[0] == (6 if sequence.portrait else 1)
         assert str(tags["EXIF OffsetTimeOriginal"]) in ("+01:00", "+02:00")
-        assert Image.open(path).size == SIZE
+        assert pixels_of(path).shape == (*SIZE[::-1], 3)
 
 
 def test_printed_seconds_are_the_traditional_ones(simulated: Path) -> None:
@@ -106,8 +113,8 @@ def test_names_roll_over_and_hold_space_and_umlaut(simulated: Path) -> None:
     night = [path.stem for path in photos_of(simulated, FOLDERS["night-street"])]
     assert night[:5] == ["IMG_9996", "IMG_9997", "IMG_9998", "IMG_9999", "IMG_0001"]
     stairs = photos_of(simulated, FOLDERS["staircase"])[0]
-    assert " " in stairs.name and "ü" in stairs.name
-    assert " " in stairs.parent.name and "ü" in stairs.parent.name
+    for name in (stairs.name, stairs.parent.name):
+        assert {" ", "ü"} <= set(name)
 
 
 def test_bias_is_zero_where_exposed_by_hand(simulated: Path) -> None:
@@ -125,7 +132,8 @@ def test_scene_spans_fourteen_stops_and_has_texture(simulated: Path, sequence: S
     _, radiance = truth_of(simulated, sequence)
     assert radiance.dtype == np.float32
     assert radiance.shape == ((*SIZE, 3) if sequence.portrait else (*SIZE[::-1], 3))
-    assert np.isfinite(radiance).all() and radiance.min() > 0
+    assert np.isfinite(radiance).all()
+    assert radiance.min() > 0
     light = radiance @ LUMINANCE
     low, high = np.percentile(light, (0.1, 99.9))
     assert np.log2(high / low) >= 14
@@ -140,50 +148,58 @@ def test_pictures_obey_radiance_times_seconds(simulated: Path, kind: str) -> Non
     sequence = FOLDERS[kind]
     truth, radiance = truth_of(simulated, sequence)
     frames = {Path(frame["file"]).stem: frame for frame in truth["frames"]}
-    assert sum(frame["file"] == truth["reference"] for frame in truth["frames"]) == 1
     for path in photos_of(simulated, sequence):
         frame = frames[path.stem]
         seen = upright(decoded(path, truth["response"]), sequence)
         matrix = np.array(frame["matrix"])[:2]
         expected = cv2.warpAffine(radiance, matrix, seen.shape[1::-1], flags=cv2.INTER_CUBIC, borderValue=-1)
         expected = expected * frame["seconds"]
-        valid = np.isfinite(seen) & (expected > 0.01) & (expected < 0.9)
+        valid = np.isfinite(seen) & (expected > 0)
         if valid.sum() < 500:
             continue
         error = np.abs(np.log2(seen[valid] / expected[valid]))
-        # Chroma subsampling and 8 bits leave about 0.03 EV; resampling a shifted frame adds to it.
-        assert np.median(error) < (0.12 if np.any(matrix[:, 2]) else 0.05)
+        # Halved chroma on fine texture leaves 0.05 EV; resampling glitter for a shifted frame adds to it.
+        assert np.median(error) < (0.2 if np.any(matrix[:, 2]) else 0.1)
 
 
-def test_shake_of_the_sunset_is_known(simulated: Path) -> None:
-    truth, radiance = truth_of(simulated, FOLDERS["sunset"])
+def test_shake_of_the_sunset_is_in_the_pixels() -> None:
+    take = takes.prepare(FOLDERS["sunset"], *SIZE, 5)
+    views = [np.log(takes.frame_radiance(take, k)).mean(axis=2) for k in range(len(take.matrices))]
     centre = np.array([(SIZE[0] - 1) / 2, (SIZE[1] - 1) / 2, 1.0])
-    moved = 0
-    for frame in truth["frames"]:
-        matrix = np.array(frame["matrix"])
+    assert np.array_equal(take.matrices[take.reference], np.eye(3))
+    for position, matrix in enumerate(take.matrices):
+        if position == take.reference:
+            continue
         shift = (matrix @ centre - centre)[:2]
         turn = np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0]))
-        assert np.hypot(*shift) <= 12 and abs(turn) <= 0.2
-        if frame["file"] == truth["reference"]:
-            assert np.array_equal(matrix, np.eye(3))
-            continue
-        moved += 1
-        path = simulated / "photos" / "sunset" / frame["file"]
-        seen = np.nan_to_num(np.log(decoded(path, "srgb") + 1e-3).mean(axis=2), nan=0.0)
-        expected = np.log((radiance * frame["seconds"]).clip(0.001, 0.95) + 1e-3).mean(axis=2)
-        expected = cv2.warpAffine(expected.astype(np.float32), matrix[:2], SIZE, flags=cv2.INTER_CUBIC)
-        valid = np.isfinite(decoded(path, "srgb")).all(axis=2)[8:-8, 8:-8]
-        inner = [np.where(valid, image[8:-8, 8:-8], 0.0).astype(np.float32) for image in (seen, expected)]
-        found, response = cv2.phaseCorrelate(*inner)
-        assert response > 0.3
-        assert np.hypot(*found) < 0.1  # what phase correlation resolves on a frame this small
-    assert moved == 4
+        assert 0.3 < np.hypot(*shift) <= 12
+        assert 0 < abs(turn) <= 0.2
+        back = cv2.warpAffine(views[position], matrix[:2], SIZE, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
+        inner = [
+            np.ascontiguousarray(image[12 : SIZE[1] // 2, 12:-12]) for image in (views[take.reference], back)
+        ]
+        criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-7)
+        start = np.eye(2, 3, dtype=np.float32)
+        likeness, rest = cv2.findTransformECC(*inner, start, cv2.MOTION_EUCLIDEAN, criteria, None, 3)
+        assert likeness > 0.95
+        middle = np.array([inner[0].shape[1] / 2, inner[0].shape[0] / 2, 1.0])
+        # Above the water, whose glitter aliases. The geometry is exact; this is what resampling leaves.
+        assert np.hypot(*(rest @ middle - middle[:2])) < 0.05
+
+
+def test_truth_names_matrices_and_convention(simulated: Path) -> None:
+    for sequence in SEQUENCES:
+        truth, _ = truth_of(simulated, sequence)
+        assert sum(frame["file"] == truth["reference"] for frame in truth["frames"]) == 1
+        assert "reference pixel coordinates (x, y, 1)" in truth["matrix_convention"]
+        still = [np.array_equal(frame["matrix"], np.eye(3)) for frame in truth["frames"]]
+        assert sum(still) == (1 if sequence.hand_held else len(still))
 
 
 def test_walker_mask_is_where_the_frames_differ(simulated: Path) -> None:
     folder = simulated / "truth" / "courtyard"
-    union = np.asarray(Image.open(folder / "motion_mask.png")) > 0
-    single = [np.asarray(Image.open(path)) > 0 for path in sorted(folder.glob("motion_mask_*.png"))]
+    union = pixels_of(folder / "motion_mask.png") > 0
+    single = [pixels_of(path) > 0 for path in sorted(folder.glob("motion_mask_*.png"))]
     assert len(single) == 7
     assert np.array_equal(union, np.any(single, axis=0))
     assert 0.005 < union.mean() < 0.3
@@ -196,17 +212,17 @@ def test_walker_mask_is_where_the_frames_differ(simulated: Path) -> None:
     error = np.abs(np.log2(linear[1] / linear[2])).mean(axis=2)
     either = single[1] | single[2]
     assert np.nanmedian(error[either]) > 3 * np.nanmedian(error[~either])
-    assert np.nanmedian(error[~either]) < 0.06  # 8 bits, noise
+    assert np.nanmedian(error[~either]) < 0.1  # 8 bits, noise, halved chroma
 
 
 def test_distractors_are_there(simulated: Path) -> None:
     folder = simulated / "photos" / "odds and ends"
     shots = {path.name: tags_of(path) for path in folder.glob("IMG_*.JPG")}
     times = [str(tags["EXIF ExposureTime"]) for tags in shots.values()]
-    assert len(shots) == 6 and max(times.count(time) for time in times) == 5
+    assert sorted(times.count(time) for time in times) == [1, 5, 5, 5, 5, 5]
     copies = list(folder.glob("Copy of *"))
     known = {hashlib.sha256(p.read_bytes()).digest() for p in (simulated / "photos" / "interior").iterdir()}
-    assert len(copies) == 1 and hashlib.sha256(copies[0].read_bytes()).digest() in known
+    assert [hashlib.sha256(copy.read_bytes()).digest() in known for copy in copies] == [True]
     assert (folder / "notes.txt").read_text("utf-8")
 
 
@@ -222,12 +238,12 @@ def test_same_seed_same_bytes_and_another_seed_other_pictures(tmp_path: Path) ->
 
 def test_second_run_only_adds_what_is_missing(tmp_path: Path) -> None:
     first = simulate(tmp_path, size=(64, 48), count=2)
-    assert first.written == ("interior", "sunset", "odds and ends") and not first.present
+    assert (first.written, first.present) == (("interior", "sunset", "odds and ends"), ())
     before = digests(tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.JPG")}
     heard: list[str] = []
     again = simulate(tmp_path, size=(64, 48), count=2, on_scene=heard.append)
-    assert not again.written and not heard and again.present == first.written
+    assert (again.written, heard, again.present) == ((), [], first.written)
     assert stamps == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.JPG")}
     more = simulate(tmp_path, size=(64, 48), count=8, on_scene=heard.append)
     assert more.written == (
@@ -289,7 +305,7 @@ def test_variants_look_different(tmp_path: Path) -> None:
 def test_bracket_in_memory_gets_brighter(frames: int) -> None:
     pictures, seconds = render_bracket("staircase", 120, 80, frames, seed=3)
     assert len(pictures) == len(seconds) == frames
-    assert all(picture.dtype == np.uint8 and picture.shape == (80, 120, 3) for picture in pictures)
+    assert {(picture.dtype, picture.shape) for picture in pictures} == {(np.dtype(np.uint8), (80, 120, 3))}
     assert np.all(np.diff([picture.mean() for picture in pictures]) > 5)
     steps = np.diff(np.log2(seconds))
     assert steps == pytest.approx(np.full(frames - 1, 2.0))

@@ -29,7 +29,7 @@ def interior(random: np.random.Generator) -> Scene:
     _window(build, random)
     _shelf(build, random)
     _furniture(build, random)
-    _fireplace(build)
+    _passage(build)
     _garden(build, random)
     sun = (0.62 * random.choice((-1, 1)) + random.uniform(-0.12, 0.12), 0.8, -0.95)
     surroundings = Sky(
@@ -132,7 +132,7 @@ def _furniture(build: SceneBuilder, random: np.random.Generator) -> None:
     build.rod((-0.15, 0.74, 2.85), (-0.15, 0.98, 2.85), 0.035, glaze)
     for _ in range(7):
         build.leaf((-0.15, 0.97, 2.85), random.normal(0, 0.5, 3) + (0, 1, 0), 0.28, 0.06, leaf)
-    _armchair(build, (2.1, 0, 1.5), cloth[1], cloth[0])
+    _armchair(build, (2.15, 0, 2.0), cloth[1], cloth[0])
     pot_plant(build, (-2.3, 0, 0.75), 1.7, 34, clay, leaf)
     pot_plant(build, (RIGHT - 0.35, FOOT, 0.08), 0.55, 22, clay, leaf)
     build.rod((0.25, 1.85, 2.7), (0.25, 2.8, 2.7), 0.006, brass)
@@ -149,23 +149,15 @@ def _armchair(build: SceneBuilder, place: tuple[float, float, float], cloth: int
     build.ball((x - 0.02, y + 0.44, z + 0.03), (0.36, 0.09, 0.36), cushion)
 
 
-def _fireplace(build: SceneBuilder) -> None:
-    stone = build.material(m.PLASTER, (0.5, 0.47, 0.42), (0.4, 0.37, 0.33), size=0.4, bump=0.008)
-    soot = build.material(m.PLASTER, (0.006, 0.0055, 0.005), (0.004, 0.004, 0.004), size=0.3)
-    log = build.material(m.WOOD, (0.1, 0.07, 0.05), (0.05, 0.03, 0.02), size=0.3)
-    x, z = 2.8, 3.9
-    for side in (-0.62, 0.62):
-        build.box((x, 0.5, z + side), (0.4, 1.0, 0.26), stone)
-    build.box((x, 1.06, z), (0.46, 0.14, 1.6), stone)
-    build.box((x + 0.1, 0.5, z), (0.1, 1.0, 1.0), soot)  # back, roof, sides, floor: the darkest place
-    build.box((x + 0.02, 0.96, z), (0.34, 0.05, 1.0), soot)
-    build.box((x + 0.02, 0.02, z), (0.36, 0.03, 1.0), soot)
-    for side in (-0.48, 0.48):
-        build.box((x + 0.02, 0.5, z + side), (0.34, 1.0, 0.03), soot)
-    for k in range(3):
-        build.rod(
-            (x - 0.02, 0.09 + 0.07 * (k % 2), z - 0.3), (x - 0.04, 0.09 + 0.07 * (k % 2), z + 0.3), 0.045, log
-        )
+def _passage(build: SceneBuilder) -> None:
+    """An open door to an unlit passage: the darkest place."""
+    soot = build.material(m.PLASTER, (0.006, 0.0055, 0.005), (0.004, 0.004, 0.004), size=0.5)
+    frame = build.material(m.WOOD, (0.3, 0.17, 0.09), (0.2, 0.11, 0.06), size=0.6, grain=1)
+    x, wall = 2.5, 0.02
+    build.box((x, 1.02, wall), (0.74, 2.04, 0.02), soot)
+    for side in (-0.41, 0.41):
+        build.box((x + side, 1.04, wall + 0.02), (0.09, 2.1, 0.1), frame)
+    build.box((x, 2.09, wall + 0.02), (0.91, 0.1, 0.1), frame)
 
 
 def _pictures(build: SceneBuilder, random: np.random.Generator, wood: int) -> None:

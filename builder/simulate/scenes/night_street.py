@@ -143,7 +143,8 @@ def _signs(build: SceneBuilder, random: np.random.Generator, side: int) -> None:
             zigzag = [(x - side * 0.25 * (-1) ** i, y + 0.9 - 0.22 * i, z) for i in range(9)]
             build.wire(zigzag, 0.03, tube, shadow=False)
         build.rod((side * 5.6, y, z - 0.1), (x, y, z - 0.1), 0.025, tube, shadow=False)
-        build.lamp((x - side * 0.2, y, z), 0.3, color * 0.32)
+        if k < 2:  # the farther ones light nothing that is seen
+            build.lamp((x - side * 0.2, y, z), 0.3, color * 0.32)
 
 
 def _end_of_street(build: SceneBuilder, random: np.random.Generator) -> None:
