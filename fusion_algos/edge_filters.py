@@ -65,16 +65,28 @@ def guided_lines(guide: Plane, source: Plane, radius: int, eps: float) -> LocalL
     """
     center = np.float32(guide.mean(dtype=np.float64))  # small numbers, so that float32 moments lose little
     guide = guide - center
+    lines = lines_of_moments(guide, source, guide * source, np.square(guide), radius, eps)
+    lines.offset[...] -= lines.slope * center
+    return lines
+
+
+def lines_of_moments(
+    guide: Plane, source: Plane, product: Plane, square: Plane, radius: int, eps: float
+) -> LocalLine:
+    """The guided filter's lines from I, p, I p and I I: HxW float32 of pixels, or means over cells of a grid.
+
+    With cells the windows still hold all pixels' moments: only their outlines and the lines are coarser.
+    """
     mean_guide, mean_source = box_mean(guide, radius), box_mean(source, radius)
-    slope = box_mean(guide * source, radius)
+    slope = box_mean(product, radius)
     slope -= mean_guide * mean_source
-    variance = _variance(guide, mean_guide, radius)
+    variance = box_mean(square, radius)
+    variance -= np.square(mean_guide)
+    np.maximum(variance, 0, out=variance)
     variance += np.float32(eps)
     slope /= variance
     mean_source -= slope * mean_guide
-    slope, offset = box_mean(slope, radius), box_mean(mean_source, radius)
-    offset -= slope * center
-    return LocalLine(slope, offset)
+    return LocalLine(box_mean(slope, radius), box_mean(mean_source, radius))
 
 
 def guided_filter(guide: Plane, source: Plane, radius: int, eps: float) -> Plane:
