@@ -129,7 +129,7 @@ def ingest_tables(result: IngestReport) -> dict[str, pd.DataFrame]:
 
 def simulate_brackets(output: Path, seed: int, size: tuple[int, int], count: int) -> Report:
     """Simulate brackets as a command of its own."""
-    with Progress("simulate", count, "scene") as progress:
+    with Progress("simulate", count + 1, "folder") as progress:
         simulate(output, seed=seed, size=size, count=count, on_scene=progress.advance)
     return Report(
         lines=(f"Photographs: {output / 'photos'}; their truth, for tests only: {output / 'truth'}",)

@@ -150,10 +150,9 @@ def _shaded(
     bumped = bumped_normal(stage.prims, stage.materials, i, p, n, footprint)
     light = direct_light(stage, p, bumped, stage.materials[m, THIN], seed, sample)
     indirect, total = _blend(points, place[0], place[1], 2, p, n, 0.02 + footprint)
-    if total > 0.0:
-        light = along(light, 1.0 / total, indirect)
-    else:
-        light = along(light, 1.0, of(stage.world, AMBIENT))
+    light = (
+        along(light, 1.0 / total, indirect) if total > 0.0 else along(light, 1.0, of(stage.world, AMBIENT))
+    )
     color = along(times(albedo, light), shade, triple(stage.materials, m, GLOW))
     mirror, rough = stage.materials[m, MIRROR], stage.materials[m, ROUGH]
     if mirror > 0.0:

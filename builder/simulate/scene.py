@@ -1,6 +1,5 @@
 """A scene under construction: objects in metres, materials, lights, sky; then the arrays that rays meet."""
 
-# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
 import itertools

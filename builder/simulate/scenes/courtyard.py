@@ -1,6 +1,5 @@
 """A cloister-like court at noon: sunlit walls, deep shade under arches, and somebody walking through."""
 
-# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
 import math

@@ -1,6 +1,5 @@
 """Things that several scenes hold: trees, potted plants, books, tables, chairs."""
 
-# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
 import math

@@ -1,6 +1,5 @@
 """A living room against the light: sunlit garden behind a bright window, dark corners within."""
 
-# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
 import math

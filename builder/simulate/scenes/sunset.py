@@ -1,6 +1,5 @@
 """A lake at sunset: ridges in mist, burning clouds, glitter on water, pier and reeds against the light."""
 
-# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
 import math

@@ -1,6 +1,5 @@
 """A joiner's workshop: tools on the wall, a lamp over the bench, and a doorway into daylight."""
 
-# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
 import math
