@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -177,16 +177,12 @@ def open_catalog(url: str) -> Catalog:
         address = make_url(url)
         if address.drivername in ("postgres", "postgresql"):
             address = address.set(drivername="postgresql+psycopg")
-        engine = create_engine(address, pool_pre_ping=True)
-        if engine.dialect.name == "sqlite":
-            _prepare_sqlite(engine)
-        _require_version(engine)
-        Base.metadata.create_all(engine)
-        catalog = Catalog(engine)
-        with catalog.writing() as session:
-            if session.scalar(select(CatalogVersion.version)) is None:
-                session.add(CatalogVersion(version=SCHEMA_VERSION))
-        return catalog
+        with ExitStack() as unless_opened:
+            engine = create_engine(address, pool_pre_ping=True)
+            unless_opened.callback(engine.dispose)
+            catalog = _prepared(engine)
+            unless_opened.pop_all()
+            return catalog
     except ModuleNotFoundError as error:
         raise CatalogError(
             f"{_safe(url)}: the driver {error.name!r} is missing; install 'contrast-foundry[postgres]'"
@@ -197,6 +193,18 @@ def open_catalog(url: str) -> Catalog:
             f"{_safe(url)}: the catalog cannot be opened ({detail}). Check that the folder exists and can be "
             f"written, or that DATABASE_URL names a running server"
         ) from error
+
+
+def _prepared(engine: Engine) -> Catalog:
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    _require_version(engine)
+    Base.metadata.create_all(engine)
+    catalog = Catalog(engine)
+    with catalog.writing() as session:
+        if session.scalar(select(CatalogVersion.version)) is None:
+            session.add(CatalogVersion(version=SCHEMA_VERSION))
+    return catalog
 
 
 def _require_version(engine: Engine) -> None:

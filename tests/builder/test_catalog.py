@@ -6,7 +6,7 @@ import os
 import threading
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 
 from builder.catalog import (
@@ -30,9 +30,9 @@ def url(request, tmp_path):
     server = os.environ.get("TEST_DATABASE_URL")
     if not server:
         pytest.skip("TEST_DATABASE_URL names no PostgreSQL server")
-    catalog = open_catalog(server)
-    Base.metadata.drop_all(catalog.engine)
-    catalog.close()
+    engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"))
+    Base.metadata.drop_all(engine)
+    engine.dispose()
     return server
 
 
