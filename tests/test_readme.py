@@ -1,0 +1,56 @@
+"""The README promises only what is there: its commands, targets, files and algorithms exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from builder.__main__ import main
+from fusion_algos import ALGORITHMS
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_algorithm_stands_in_the_table_with_its_paper_and_family():
+    rows = {line.split("|")[1].strip(" `"): line for line in README.splitlines() if line.startswith("| `")}
+    for name, algorithm in ALGORITHMS.items():
+        assert algorithm.family in rows[name]
+        assert algorithm.cite in rows[name]
+    named = {name for name in rows if re.fullmatch(r"[a-z]+\d{4}", name)}
+    assert named == set(ALGORITHMS)
+
+
+def test_every_make_target_named_exists():
+    listed = subprocess.run(["make", "help"], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    for target in set(re.findall(r"make ([a-z-]+)", README)):
+        assert f"make {target} " in listed, target
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m builder ([a-z-]+)", README))))
+def test_every_command_named_exists(command):
+    assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
+
+
+def test_every_option_named_exists():
+    texts = "".join(
+        CliRunner().invoke(main, [command, "--help"]).output
+        for command in main.list_commands(None)  # type: ignore[arg-type]
+    )
+    for option in set(re.findall(r"(?<![\w-])--[a-z-]+", README)):
+        assert option in texts, option
+
+
+def test_every_file_named_exists():
+    for path in set(re.findall(r"`((?:builder|fusion_algos)/[\w./]*)`", README)):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"\]\((docs/[^)]+)\)", README):
+        assert (ROOT / path).is_file(), path
+
+
+def test_no_line_is_left_to_fill_in():
+    assert not re.search(r"ALGORITHM_TABLE|BENCHMARK_FIGURES|TODO", README)
