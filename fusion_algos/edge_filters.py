@@ -22,6 +22,11 @@ GRID_KERNEL = np.exp(
 )  # exp(-d^2/2), d in cells; the 3x3x3 kernel is its product
 
 
+def scaled_radius(radius: int, scale: float) -> int:
+    """A published radius in pixels for images `scale` times larger than the published ones: at least 1."""
+    return max(1, round(radius * scale))
+
+
 def box_mean(plane: Plane, radius: int) -> Plane:
     """Mean of an HxW float32 plane over (2 radius + 1)^2 windows, of what lies inside the image."""
     size = (2 * radius + 1, 2 * radius + 1)

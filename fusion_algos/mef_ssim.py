@@ -11,18 +11,25 @@ covariances of pairs, which are box or Gaussian filtered products.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fusion_algos.color import round_to_8_bit
-from fusion_algos.mef_ssim_windows import WINDOW, desired_patches, mean_similarity
+from fusion_algos.mef_ssim_windows import WINDOW, desired_patches, gaussian_taps, sum_of_similarities
 from fusion_algos.row_strips import row_strips
 from fusion_algos.stack import ExposureStack
 
 SCALE_EXPONENTS = (0.0448, 0.2856, 0.3001)  # fine to coarse; normalised over the scales in use
+TAPS = gaussian_taps(1.5)
+TILE_VALUES = 1 << 17  # so many float32 of filtered rows stay in a processor's cache
+
+Result = TypeVar("Result")
 
 
 def mef_ssim(stack: ExposureStack, fused: NDArray[Any]) -> float | None:
@@ -46,6 +53,8 @@ class StackStructure:
             raise ValueError(
                 f"the fused image has shape {fused.shape}, its stack {self.shape}; score equal sizes"
             )
+        if fused.dtype not in (np.uint8, np.float32):
+            raise ValueError(f"the fused image has type {fused.dtype}; give uint8, or float32 in [0, 1]")
         exponents = SCALE_EXPONENTS[: len(self.scales)]
         if not exponents:
             return None
@@ -66,19 +75,45 @@ class _Scale:
     variance: NDArray[np.float32]  # h x w: Gaussian-weighted variance of the desired patch
 
     def mean_similarity(self, fused: NDArray[np.uint16]) -> float:
-        return float(mean_similarity(self.gray, self.factors, self.variance, fused, _gaussian_taps()))
+        def tile_sum(left: int, size: int) -> float:
+            return float(
+                sum_of_similarities(
+                    self.gray, left, size, TAPS, self.factors, self.variance, fused[np.newaxis]
+                )
+            )
+
+        rings = 2 * len(self.gray) + 2
+        return sum(_over_tiles(tile_sum, self.variance.shape[1], rings)) / self.variance.size
+
+
+def _over_tiles(work: Callable[[int, int], Result], width: int, rings: int) -> list[Result]:
+    """Results of `work(left, size)` for tiles of columns from left to right, on as many threads as OpenCV."""
+    tile = max(32, TILE_VALUES // (rings * WINDOW))
+    lefts = range(0, width, tile)
+    sizes = [min(tile, width - left) for left in lefts]
+    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as pool:
+        return list(pool.map(work, lefts, sizes))
 
 
 def _scales(stack: ExposureStack) -> list[_Scale]:
     gray: NDArray[np.uint16] = np.stack([_sixteenths(_gray(image)) for image in stack.images])
     scales: list[_Scale] = []
     while min(gray.shape[1:]) >= WINDOW and len(scales) < len(SCALE_EXPONENTS):
-        size = (gray.shape[1] - WINDOW + 1, gray.shape[2] - WINDOW + 1)
-        factors, variance = np.empty((len(gray), *size), np.float32), np.empty(size, np.float32)
-        desired_patches(gray, _gaussian_taps(), factors, variance)
-        scales.append(_Scale(gray, factors, variance))
+        scales.append(_scale(gray))
         gray = np.stack([_halved(plane) for plane in gray])
     return scales
+
+
+def _scale(gray: NDArray[np.uint16]) -> _Scale:
+    count, height, width = gray.shape
+    size = (height - WINDOW + 1, width - WINDOW + 1)
+    factors, variance = np.empty((count, *size), np.float32), np.empty(size, np.float32)
+
+    def fill(left: int, size: int) -> None:
+        desired_patches(gray, left, size, TAPS, factors, variance)
+
+    _over_tiles(fill, size[1], count + count * (count + 1) // 2)
+    return _Scale(gray, factors, variance)
 
 
 def _gray(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -102,8 +137,3 @@ def _halved(plane: NDArray[np.uint16]) -> NDArray[np.uint16]:
     even = np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge")
     rows = even[::2] + even[1::2]
     return np.right_shift(rows[:, ::2] + rows[:, 1::2], 2, dtype=np.uint16)
-
-
-def _gaussian_taps() -> NDArray[np.float32]:
-    taps = np.exp(-np.square(np.arange(WINDOW) - WINDOW // 2) / (2 * 1.5**2))
-    return (taps / taps.sum()).astype(np.float32)

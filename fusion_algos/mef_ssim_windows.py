@@ -13,6 +13,7 @@ import math
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 WINDOW = 11
 AREA = WINDOW * WINDOW
@@ -20,42 +21,51 @@ UNIT = 1 / 16  # gray levels per step of the uint16 planes
 CENTER = 127.5
 EPSILON = float(np.finfo(np.float64).eps)
 NORM_FLOOR = 0.001
+GREATEST_POWER_FROM = math.atan(10.0) * 2 / math.pi  # the consistency above which the power is 10
 STABILITY = (0.03 * 255) ** 2  # C of SSIM
-RING_VALUES = 1 << 17  # so many float32 of filtered rows stay in the processor's cache
 compiled = numba.njit(nogil=True, cache=True)
 
 
-@compiled
-def desired_patches(gray, taps, factors, variance):
-    """Fill the factors a_k (K x h x w) and the variance (h x w) of the desired patch of every window."""
-    count, _, width = gray.shape
-    pairs = count * (count + 1) // 2
-    tile = max(32, RING_VALUES // ((count + pairs) * WINDOW))
-    for left in range(0, width - WINDOW + 1, tile):
-        size = min(tile, width - WINDOW + 1 - left)
-        _desired_tile(gray, left, size, taps, factors, variance)
+def gaussian_taps(sigma: float) -> NDArray[np.float32]:
+    """11 taps whose sum is 1 as exactly as float32 can, else flat windows would seem to vary."""
+    taps = np.exp(-np.square(np.arange(WINDOW) - WINDOW // 2) / (2 * sigma**2))
+    rounded = (taps / taps.sum()).astype(np.float32)
+    rounded[WINDOW // 2] -= rounded.sum(dtype=np.float64) - 1
+    return rounded
 
 
 @compiled
-def _desired_tile(gray, left, size, taps, factors, variance):
+def desired_patches(gray, left, size, taps, factors, variance):
+    """Fill `size` columns from `left` of the factors a_k (K x h x w) and variance (h x w) of desired patches.
+
+    `gray` is K x H x W in steps of `UNIT`; every 11 x 11 window has one desired patch.
+    """
     count, height, _ = gray.shape
     pairs = count * (count + 1) // 2
     wide = size + WINDOW - 1
     values, oldest = np.zeros((count, wide)), np.zeros((count, wide))
     sums, products = np.zeros((count, wide)), np.zeros((pairs, wide))
+    box, covariance = np.empty((count, size)), np.empty((pairs, size))
     ring = np.empty((count + pairs, WINDOW, size), np.float32)
     for row in range(height):
-        values[:] = gray[:, row, left : left + wide] * UNIT
+        _read_row(gray, row, left, values)
         if row >= WINDOW:
-            oldest[:] = gray[:, row - WINDOW, left : left + wide] * UNIT
+            _read_row(gray, row - WINDOW, left, oldest)
         _move_box_sums(values, oldest, sums, products)
         _filter_new_row(values, taps, ring, row % WINDOW)
         first = row - WINDOW + 1
         if first >= 0:
             row_factors = factors[:, first, left : left + size]
-            _row_factors(sums, products, row_factors)
-            row_variance = variance[first, left : left + size]
-            _row_variance(ring, first % WINDOW, taps, row_factors, row_variance)
+            _box_covariances(sums, products, box, covariance)
+            _row_factors(covariance, row_factors)
+            _row_variance(ring, first % WINDOW, taps, row_factors, variance[first, left : left + size])
+
+
+@compiled
+def _read_row(gray, row, left, values):
+    for k in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            values[k, x] = gray[k, row, left + x] * UNIT
 
 
 @compiled
@@ -73,12 +83,15 @@ def _move_box_sums(values, oldest, sums, products):
 @compiled
 def _filter_new_row(values, taps, ring, slot):
     """Horizontal Gaussian pass of all images and all products of pairs."""
-    count = values.shape[0]
-    centered = (values - CENTER).astype(np.float32)
+    count, wide = values.shape
+    centered, product = np.empty((count, wide), np.float32), np.empty(wide, np.float32)
     for k in range(count):
+        for x in range(wide):
+            centered[k, x] = values[k, x] - CENTER
         gaussian_row(centered[k], taps, ring[k, slot])
         for j in range(k + 1):
-            product = centered[j] * centered[k]
+            for x in range(wide):
+                product[x] = centered[j, x] * centered[k, x]
             gaussian_row(product, taps, ring[count + k * (k + 1) // 2 + j, slot])
 
 
@@ -111,58 +124,74 @@ def _box_row(row, out):
 
 
 @compiled
-def _row_factors(sums, products, factors):
-    """a_k = w_k / c_k * max c / ||r|| of one row of windows, from the box sums of 11 rows."""
-    count, size = factors.shape
-    pairs = products.shape[0]
-    box, covariance = np.empty((count, size)), np.empty((pairs, size))
-    for k in range(count):
+def _box_covariances(sums, products, box, covariance):
+    """Summed products of deviations, of all pairs, in one row of windows."""
+    for k in range(box.shape[0]):
         _box_row(sums[k], box[k])
         for j in range(k + 1):
             pair = covariance[k * (k + 1) // 2 + j]
             _box_row(products[k * (k + 1) // 2 + j], pair)
-            for x in range(size):
-                pair[x] -= box[j, x] * box[k, x] / AREA
-    one = np.empty(count)
-    for x in range(size):
-        _window_factors(covariance[:, x], one)
-        factors[:, x] = one
+            for x in range(pair.size):
+                pair[x] = (AREA * pair[x] - box[j, x] * box[k, x]) * (1 / AREA)  # exactly 0 if flat
 
 
 @compiled
-def _window_factors(covariance, factors):
-    """The a_k of one window from the summed products of its deviations."""
-    count = factors.size
-    norm_sum, largest, square_of_sum = 0.0, 0.0, 0.0
+def _row_factors(covariance, factors):
+    """a_k = w_k / c_k * max c / ||r|| of one row of windows."""
+    count, size = factors.shape
+    norm_sum, greatest, square, weights = (
+        np.zeros(size),
+        np.zeros(size),
+        np.zeros(size),
+        np.empty((count, size)),
+    )
     for k in range(count):
-        norm = math.sqrt(max(covariance[k * (k + 1) // 2 + k], 0.0))
-        norm_sum += norm
-        largest = max(largest, norm)
-        factors[k] = norm + NORM_FLOOR  # c_k, until its weight is known
+        for x in range(size):
+            norm = math.sqrt(max(covariance[k * (k + 1) // 2 + k, x], 0.0))
+            norm_sum[x] += norm
+            greatest[x] = max(greatest[x], norm + NORM_FLOOR)
+            weights[k, x] = norm + NORM_FLOOR  # c_k for now
+    weights_of_1 = np.ones((count, size))
+    _add_weighted_pairs(covariance, weights_of_1, square)
+    for x in range(size):
+        power = _weight_power((math.sqrt(max(square[x], 0.0)) + EPSILON) / (norm_sum[x] + EPSILON))
+        for k in range(count):
+            weights[k, x] = (_power(weights[k, x] / WINDOW, power) + EPSILON) / weights[k, x]
+    _add_weighted_pairs(covariance, weights, square)  # ||r||^2, but for the sum of w, which cancels
+    for k in range(count):
+        for x in range(size):
+            # a window without any structure has a flat desired patch
+            factors[k, x] = weights[k, x] * greatest[x] / math.sqrt(square[x]) if square[x] > 0 else 0.0
+
+
+@compiled
+def _add_weighted_pairs(covariance, weights, square):
+    """||sum_k w_k x_k||^2 of the deviations, in place of what `square` holds."""
+    square[:] = 0
+    for k in range(weights.shape[0]):
         for j in range(k + 1):
-            square_of_sum += covariance[k * (k + 1) // 2 + j] * (1.0 if j == k else 2.0)
-    power = _weight_power((math.sqrt(max(square_of_sum, 0.0)) + EPSILON) / (norm_sum + EPSILON))
-    weight_sum = 0.0
-    for k in range(count):
-        weight = math.exp(power * math.log(factors[k] / WINDOW)) + EPSILON
-        weight_sum += weight
-        factors[k] = weight / factors[k]
-    square_of_structure = 0.0  # ||r||^2 before the weights are normalised
-    for k in range(count):
-        for j in range(k + 1):
-            product = factors[j] * factors[k] * (1.0 if j == k else 2.0)
-            square_of_structure += product * covariance[k * (k + 1) // 2 + j]
-    scale = 0.0  # a window without any structure: the desired patch is flat
-    if square_of_structure > 0:
-        scale = (largest + NORM_FLOOR) / math.sqrt(square_of_structure)
-    for k in range(count):
-        factors[k] *= scale
+            twice = 1.0 if j == k else 2.0
+            pair = covariance[k * (k + 1) // 2 + j]
+            for x in range(square.size):
+                square[x] += twice * weights[j, x] * weights[k, x] * pair[x]
 
 
 @compiled
 def _weight_power(consistency):
     """p = min(10, tan(pi R / 2)) for the consistency R of the structures, capped below 1."""
-    return min(10.0, math.tan(math.pi / 2 * min(consistency, 1 - EPSILON)))
+    if consistency >= GREATEST_POWER_FROM:
+        return 10.0
+    return min(10.0, math.tan(math.pi / 2 * consistency))
+
+
+@compiled
+def _power(value, power):
+    """value ** power; most windows are consistent, so that the power is 10."""
+    if power == 10.0:
+        square = value * value
+        fourth = square * square
+        return fourth * fourth * square
+    return math.exp(power * math.log(value))
 
 
 @compiled
@@ -182,20 +211,8 @@ def _row_variance(ring, first, taps, factors, variance):
 
 
 @compiled
-def mean_similarity(gray, factors, variance, fused, taps):
-    """Mean over all windows of (2 cov(x^, y) + C) / (var x^ + var y + C), y the fused image."""
-    count, _, width = gray.shape
-    tile = max(32, RING_VALUES // ((count + 2) * WINDOW))
-    total = 0.0
-    for left in range(0, width - WINDOW + 1, tile):
-        size = min(tile, width - WINDOW + 1 - left)
-        total += _tile_similarity(gray, factors, variance, fused, taps, left, size)
-    return total / variance.size
-
-
-@compiled
-def _tile_similarity(gray, factors, variance, fused, taps, left, size):
-    """Sum of the similarities of a tile's windows.
+def sum_of_similarities(gray, left, size, taps, factors, variance, fused):
+    """Sum of (2 cov(x^, y) + C) / (var x^ + var y + C) over `size` columns of windows, y the fused image.
 
     cov(x^, y) = sum_k a_k (G(x_k y) - G(x_k) G(y)) needs the filtered products x_k y, the filtered x_k and y.
     """
@@ -203,27 +220,46 @@ def _tile_similarity(gray, factors, variance, fused, taps, left, size):
     wide = size + WINDOW - 1
     ring = np.empty((2 * count + 2, WINDOW, size), np.float32)
     total = 0.0
+    values, candidate = np.empty((count, wide), np.float32), np.empty((1, wide), np.float32)
     for row in range(height):
-        candidate = (fused[row, left : left + wide] * UNIT - CENTER).astype(np.float32)
+        slot = row % WINDOW
+        _read_centered_row(gray, row, left, values)
+        _read_centered_row(fused, row, left, candidate)
+        gaussian_row(candidate[0], taps, ring[2 * count, slot])
         for k in range(count):
-            source = (gray[k, row, left : left + wide] * UNIT - CENTER).astype(np.float32)
-            gaussian_row(source, taps, ring[2 * k, row % WINDOW])
-            gaussian_row(source * candidate, taps, ring[2 * k + 1, row % WINDOW])
-        gaussian_row(candidate, taps, ring[2 * count, row % WINDOW])
-        gaussian_row(candidate * candidate, taps, ring[2 * count + 1, row % WINDOW])
+            gaussian_row(values[k], taps, ring[2 * k, slot])
+            _multiply(values[k], candidate[0])
+            gaussian_row(values[k], taps, ring[2 * k + 1, slot])
+        _multiply(candidate[0], candidate[0])
+        gaussian_row(candidate[0], taps, ring[2 * count + 1, slot])
         first = row - WINDOW + 1
         if first >= 0:
-            row_factors = factors[:, first, left : left + size]
-            total += _row_similarity(
-                ring, first % WINDOW, taps, row_factors, variance[first, left : left + size]
+            row_factors, row_variance = (
+                factors[:, first, left : left + size],
+                variance[first, left : left + size],
             )
+            total += _row_similarity(ring, first % WINDOW, taps, row_factors, row_variance)
     return total
+
+
+@compiled
+def _read_centered_row(gray, row, left, values):
+    for k in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            values[k, x] = gray[k, row, left + x] * UNIT - CENTER
+
+
+@compiled
+def _multiply(values, others):
+    for x in range(values.size):
+        values[x] *= others[x]
 
 
 @compiled
 def _row_similarity(ring, first, taps, factors, variance):
     count, size = factors.shape
-    mean, moment, source_mean = np.empty((3, size), np.float32)
+    buffers = np.empty((3, size), np.float32)
+    mean, moment, source_mean = buffers[0], buffers[1], buffers[2]
     covariance = np.zeros(size, np.float32)
     gaussian_column(ring[2 * count], first, taps, mean)
     for k in range(count):

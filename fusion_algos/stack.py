@@ -206,7 +206,10 @@ def _estimated_ratio(stack: ExposureStack, k: int) -> float:
     step = max(1, math.isqrt(stack.height * stack.width // RATIO_PIXELS))
     scale = np.float32(255 if stack.is_8_bit else 1)
     encoded = [np.divide(stack.images[i][::step, ::step], scale, dtype=np.float32) for i in (k, k + 1)]
-    linear = [srgb_to_linear(values) for values in encoded]
+    if stack.linear_images is None:
+        linear = [srgb_to_linear(values) for values in encoded]
+    else:
+        linear = [stack.linear_images[i][::step, ::step].astype(np.float32) for i in (k, k + 1)]
     for low, high in ((0.05, 0.95), (0.01, 0.99)):
         both = np.logical_and.reduce([(low < v) & (v < high) for v in encoded])
         if np.count_nonzero(both) >= RATIO_VALUES:

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from fusion_algos.algorithm import algorithm
 from fusion_algos.color import luma_601, round_to_8_bit
-from fusion_algos.edge_filters import LocalLine, guided_filter, guided_lines
+from fusion_algos.edge_filters import LocalLine, guided_filter, guided_lines, scaled_radius
 from fusion_algos.row_strips import over_strips
 from fusion_algos.row_windows import enlarged_rows, over_tall_strips, with_halo
 from fusion_algos.stack import ExposureStack
 
 Plane = NDArray[np.float32]
 
-BASE_WINDOW = 31
-SALIENCY_WINDOW, SALIENCY_SIGMA = 11, 5
+BASE_RADIUS = 15  # of the 31 x 31 mean
+SALIENCY_RADIUS = 5  # of the 11 x 11 Gaussian; its sigma too
 LAPLACIAN = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float32)
 SMALLEST_WEIGHT = np.float32(1e-12)
 COARSE_ABOVE = 4_000_000  # pixels; above, the wide filter's smooth lines are found on a grid of COARSE_STEP
@@ -38,21 +38,26 @@ def fuse(
     base_eps: float = 0.3,
     detail_radius: int = 7,
     detail_eps: float = 1e-6,
+    radius_scale: float = 1.0,
 ) -> Plane:
     """Base layers (31x31 means) and details, both blended by guided-filtered masks of the most salient one.
 
-    Radii (pixels) and eps belong to the guided filters of the masks of the two layers.
+    Radii (pixels) and eps belong to the guided filters of the masks of the two layers; `radius_scale`
+    multiplies all radii, also those of the mean and the saliency.
     """
-    winner = _most_salient(stack)
+    layer_radius, base_radius, detail_radius, saliency_radius = (
+        scaled_radius(r, radius_scale) for r in (BASE_RADIUS, base_radius, detail_radius, SALIENCY_RADIUS)
+    )
+    winner = _most_salient(stack, saliency_radius)
     lines = [_base_lines(stack, k, winner, base_radius, base_eps) for k in range(len(stack))]
     fused = np.empty(stack.shape, np.float32)
 
     def work(rows: slice) -> None:
-        outer, inner = with_halo(rows, stack.height, max(2 * detail_radius, BASE_WINDOW // 2))
+        outer, inner = with_halo(rows, stack.height, max(2 * detail_radius, layer_radius))
         base_sum, detail_sum = _WeightedSum.zeros(fused[rows].shape), _WeightedSum.zeros(fused[rows].shape)
         for k in range(len(stack)):
             image, guide = stack.image(k, outer), _rounded_luma(stack, k, outer)
-            base = cv2.blur(image, (BASE_WINDOW, BASE_WINDOW), borderType=cv2.BORDER_REPLICATE)[inner]
+            base = cv2.blur(image, _window(layer_radius), borderType=cv2.BORDER_REPLICATE)[inner]
             base_sum.add(base, _rows_of(lines[k], rows, stack.shape[:2]).at(guide[inner]))
             mask = (winner[outer] == k).astype(np.float32)
             detail_weight = guided_filter(guide, mask, detail_radius, detail_eps)
@@ -88,15 +93,19 @@ def _rounded_luma(stack: ExposureStack, k: int, rows: slice) -> Plane:
     return np.divide(round_to_8_bit(luma_601(stack.image(k, rows))), np.float32(255), dtype=np.float32)
 
 
-def _most_salient(stack: ExposureStack) -> NDArray[np.uint8]:
+def _window(radius: int) -> tuple[int, int]:
+    return 2 * radius + 1, 2 * radius + 1
+
+
+def _most_salient(stack: ExposureStack, radius: int) -> NDArray[np.uint8]:
     """Index of the exposure with the greatest smoothed |Laplacian| at every pixel; the first of equals."""
     winner = np.zeros(stack.shape[:2], np.uint8)
 
     def work(rows: slice) -> None:
-        outer, inner = with_halo(rows, stack.height, SALIENCY_WINDOW // 2 + 1)
-        greatest = _saliency(_rounded_luma(stack, 0, outer))[inner]
+        outer, inner = with_halo(rows, stack.height, radius + 1)
+        greatest = _saliency(_rounded_luma(stack, 0, outer), radius)[inner]
         for k in range(1, len(stack)):
-            saliency = _saliency(_rounded_luma(stack, k, outer))[inner]
+            saliency = _saliency(_rounded_luma(stack, k, outer), radius)[inner]
             winner[rows][saliency > greatest] = k
             np.maximum(greatest, saliency, out=greatest)
 
@@ -104,10 +113,9 @@ def _most_salient(stack: ExposureStack) -> NDArray[np.uint8]:
     return winner
 
 
-def _saliency(luma: Plane) -> Plane:
+def _saliency(luma: Plane, radius: int) -> Plane:
     contrast = np.abs(cv2.filter2D(luma, -1, LAPLACIAN, borderType=cv2.BORDER_REPLICATE))
-    size = (SALIENCY_WINDOW, SALIENCY_WINDOW)
-    return cv2.GaussianBlur(contrast, size, SALIENCY_SIGMA, borderType=cv2.BORDER_REPLICATE)
+    return cv2.GaussianBlur(contrast, _window(radius), radius, borderType=cv2.BORDER_REPLICATE)
 
 
 def _base_lines(

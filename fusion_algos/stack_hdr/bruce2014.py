@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from fusion_algos.algorithm import algorithm
 from fusion_algos.color import luminance_709
+from fusion_algos.edge_filters import scaled_radius
 from fusion_algos.row_strips import over_strips, row_strips
 from fusion_algos.row_windows import enlarged_rows
 from fusion_algos.stack import ExposureStack
 
 Plane = NDArray[np.float32]
 
+PUBLISHED_RADIUS = 29  # pixels, for images of about 512 x 384
 LEVEL_COUNT = int(255 * np.log(2) + 0.5) + 1  # of round(255 ln(1 + x)), x in [0, 1]
 
 
@@ -24,11 +26,14 @@ LEVEL_COUNT = int(255 * np.log(2) + 0.5) + 1  # of round(255 ln(1 + x)), x in [0
     "Computers & Graphics 39, 12-23, 2014",
     revision=1,
 )
-def fuse(stack: ExposureStack, *, radius: int = 29, exponent: float = 6.0) -> Plane:
+def fuse(
+    stack: ExposureStack, *, radius: int = PUBLISHED_RADIUS, exponent: float = 6.0, radius_scale: float = 1.0
+) -> Plane:
     """exp(sum_k W_k ln(1 + x_k)), W_k ~ exp(exponent H_k / sum H), stretched to the whole range [0, 1].
 
-    H_k is the entropy of the 8-bit log luminance in disks of `radius` pixels.
+    H_k is the entropy of the 8-bit log luminance in disks of `radius` pixels times `radius_scale`.
     """
+    radius = scaled_radius(radius, radius_scale)
     entropies = [_entropy(stack, k, radius) for k in range(len(stack))]
     fused = np.empty(stack.shape, np.float32)
 
@@ -70,12 +75,15 @@ def _stretch(fused: Plane) -> None:
 
 def _entropy(stack: ExposureStack, k: int, radius: int) -> Plane:
     """Local entropy in bits of exposure k at the pixels nearest to the cells of a coarser grid."""
-    step = _grid_step(stack.height * stack.width)
-    rows, columns = _cell_centers(stack.height, step), _cell_centers(stack.width, step)
     levels = np.empty(stack.shape[:2], np.uint8)
     for strip in row_strips(*stack.shape[:2]):
         luminance = luminance_709(stack.mapped(k, np.log1p, strip))
         levels[strip] = luminance * np.float32(255) + np.float32(0.5)
+    # A large disk is as well filled by every second or third or further pixel.
+    thinning = max(1, min(radius // PUBLISHED_RADIUS, *levels.shape))
+    levels, radius = levels[thinning // 2 :: thinning, thinning // 2 :: thinning], radius // thinning
+    step = _grid_step(levels.size)
+    rows, columns = _cell_centers(levels.shape[0], step), _cell_centers(levels.shape[1], step)
     padded = cv2.copyMakeBorder(levels, radius, radius, radius, radius, cv2.BORDER_REFLECT)
     half_widths = np.sqrt(radius**2 - np.square(np.arange(-radius, radius + 1))).astype(np.int64)
     entropy = np.empty((len(rows), len(columns)), np.float32)
@@ -83,7 +91,7 @@ def _entropy(stack: ExposureStack, k: int, radius: int) -> Plane:
     def work(strip: slice) -> None:
         _disk_entropy(padded, rows[strip], columns, half_widths, entropy[strip])
 
-    over_strips(len(rows), stack.width, work)
+    over_strips(len(rows), levels.shape[1], work)
     return entropy
 
 
