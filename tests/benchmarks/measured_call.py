@@ -10,6 +10,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.benchmarks.bracket import bracket, render_once
+
 ROOT = Path(__file__).resolve().parents[2]
 OPENCV = "cv2.createMergeMertens(1, 1, 1)"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -36,6 +38,7 @@ def measure(
 
     Raises subprocess.CalledProcessError if the process fails; what it said is on stderr.
     """
+    render_once()
     environment = dict(os.environ)
     if threads is not None:
         environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
@@ -51,7 +54,6 @@ def _call(program: str, megapixels: int, threads: int) -> Measurement:
     import numpy as np
 
     from fusion_algos import ALGORITHMS, ExposureStack
-    from tests.benchmarks.bracket import bracket
 
     def run(images: list[np.ndarray], seconds: list[float]) -> np.ndarray:
         if program == OPENCV:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+from tests.benchmarks.bracket import render_once
 from tests.benchmarks.measured_process import ROOT, ProcessMeasurement, measure_process
 from tests.benchmarks.report import Report, Settings, Value
 
@@ -32,13 +33,14 @@ def run(settings: Settings) -> Report:
 
 
 def _measured(folder: Path, megapixels: int, runs: int) -> dict[str, tuple[float, float, float]]:
+    render_once()
     files_module = "tests.benchmarks.fused_files"
     make = [sys.executable, "-m", files_module, "bracket", str(folder), str(megapixels)]
     subprocess.run(make, cwd=ROOT, check=True)
     inputs = [str(path) for path in sorted(folder.glob("*.tif"))]
     commands = {
         OURS: [sys.executable, "-m", files_module, "fuse", str(folder / "ours.tiff"), *inputs],
-        ENFUSE: [ENFUSE, "--compression=none", f"--output={folder / 'enfuse.tiff'}", *inputs],
+        ENFUSE: [ENFUSE, "--verbose=0", "--compression=none", f"--output={folder / 'enfuse.tiff'}", *inputs],
     }
     measured: dict[str, list[ProcessMeasurement]] = {program: [] for program in commands}
     for _ in range(runs):
