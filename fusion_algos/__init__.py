@@ -7,7 +7,8 @@ from fusion_algos.stack_hdr import bruce2014
 
 # In display order. Adding an algorithm is its file and its name here.
 ALGORITHMS: dict[str, Algorithm] = {
-    module.fuse.name: module.fuse for module in (mertens2009, raman2009, shen2011, li2013, shen2014, kou2017, bruce2014)
+    module.fuse.name: module.fuse
+    for module in (mertens2009, raman2009, shen2011, li2013, shen2014, kou2017, bruce2014)
 }
 
 __all__ = ["ALGORITHMS", "Algorithm", "ExposureStack"]

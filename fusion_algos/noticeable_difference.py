@@ -101,7 +101,9 @@ def _difference_row(a: Plane, b: Plane, c: Plane, d: Plane, e: Plane, calm: Plan
         ring += b[x] + c[x] + d[x] + b[p] + c[p] + d[p]
         near = b[w] + b[m] + b[z] + c[w] + c[z] + d[w] + d[m] + d[z]
         background = (ring + near + near) * np.float32(1 / 32)
-        gradient = abs(b[x] + b[p] - d[x] - d[p] + three * (b[w] + b[z] - d[w] - d[z]) + eight * (b[m] - d[m]))
+        gradient = abs(
+            b[x] + b[p] - d[x] - d[p] + three * (b[w] + b[z] - d[w] - d[z]) + eight * (b[m] - d[m])
+        )
         upright = abs(a[w] + e[w] - a[z] - e[z] + three * (b[w] + d[w] - b[z] - d[z]) + eight * (c[w] - c[z]))
         level = a[m] - e[m]
         middle = c[x] - c[p] + three * (c[w] - c[z])

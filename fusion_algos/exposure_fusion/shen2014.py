@@ -139,8 +139,8 @@ def _add_doubled(base: Plane, rows: slice, fused: Plane) -> None:
     spread = np.zeros((near.stop - near.start, width, 3), np.float32)
     spread[::2, ::2] = base[near.start // 2 : -(-near.stop // 2)]
     smooth = cv2.sepFilter2D(spread, -1, TAPS, TAPS, borderType=cv2.BORDER_CONSTANT)[inner]
-    every_second = [np.arange(length) % 2 == 0 for length in (height, width)]
-    smooth /= _tap_sums(*(line.astype(np.float64) for line in every_second), near, inner, 3)
+    kept_rows, kept_columns = ((np.arange(length) % 2 == 0).astype(np.float64) for length in (height, width))
+    smooth /= _tap_sums(kept_rows, kept_columns, near, inner, 3)
     np.clip(fused[rows] + smooth, 0, 1, out=fused[rows])
 
 
