@@ -74,72 +74,55 @@ def add_boosted_detail(
     """
     above = REACH - min(rows.start, REACH)
     below = REACH - min(total.shape[0] - rows.stop, REACH)
-    exponent = np.power(np.float32(0.2), guidance)
-    planes = [
-        cv2.copyMakeBorder(plane, above, below, REACH, REACH, cv2.BORDER_CONSTANT)
-        for plane in (*cv2.split(image), exponent)
-    ]
-    centers = np.stack(cv2.split(smooth))
-    _add_details(
-        *planes,
-        centers,
-        gain,
-        kernel.row_taps[rows],
-        kernel.column_taps,
-        np.float32(kernel.least),
-        total[rows],
-    )
+    planes = (*cv2.split(image), np.power(np.float32(0.2), guidance))
+    frame = (above, below, REACH, REACH, cv2.BORDER_CONSTANT)
+    pixels = np.stack([cv2.copyMakeBorder(plane, *frame) for plane in planes], axis=1)
+    centers = np.stack(cv2.split(smooth), axis=1)
+    row_taps = kernel.row_taps[rows]
+    counts = row_taps[:, :, np.newaxis] * kernel.column_taps.max(axis=1) >= kernel.least
+    _add_details(pixels, centers, gain, row_taps, kernel.column_taps, counts, total[rows])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _add_details(red, green, blue, exponent, centers, gain, row_taps, column_taps, least, total):  # type: ignore[no-untyped-def]
+def _add_details(pixels, centers, gain, row_taps, column_taps, counts, total):  # type: ignore[no-untyped-def]
+    """Add the detail of a block of a row at a time.
+
+    Rows of `pixels` are those of R, G, B and n, with a frame of REACH pixels, rows of `centers` those of R, G, B
+    of g. `counts` says which of the 9 x 9 taps matter in a row.
+    """
     height, width = gain.shape
-    sums = np.empty((3, BLOCK), np.float32)
+    detail = np.empty((3, BLOCK), np.float32)
     scratch = np.empty(BLOCK, np.float32)
-    largest = np.empty(9, np.float32)
-    for i in range(9):
-        largest[i] = column_taps[i].max()
     for y in range(height):
         for x in range(0, width, BLOCK):
-            stop = min(x + BLOCK, width)
-            if gain[y, x:stop].max() < SMALLEST_GAIN:
+            size = min(BLOCK, width - x)
+            if gain[y, x : x + size].max() < SMALLEST_GAIN:
                 continue
-            sums[:] = 0
-            r, g, b = sums[0, : stop - x], sums[1, : stop - x], sums[2, : stop - x]
-            cr, cg, cb = centers[0, y, x:stop], centers[1, y, x:stop], centers[2, y, x:stop]
+            detail[:] = 0
             for i in range(9):
                 for j in range(9):
-                    if row_taps[y, i] * largest[j] < least:
-                        continue
-                    here = np.float32(1) if i == 4 and j == 4 else np.float32(0)
-                    _subtract_tap(
-                        red[y + i, x + j : stop + j],
-                        green[y + i, x + j : stop + j],
-                        blue[y + i, x + j : stop + j],
-                        exponent[y + i, x + j : stop + j],
-                        cr,
-                        cg,
-                        cb,
-                        column_taps[j, x:stop],
-                        row_taps[y, i],
-                        here,
-                        scratch[: stop - x],
-                        r,
-                        g,
-                        b,
-                    )
-            for c in range(stop - x):
-                w = gain[y, x + c]
-                if w >= SMALLEST_GAIN:
-                    total[y, x + c, 0] += w * r[c]
-                    total[y, x + c, 1] += w * g[c]
-                    total[y, x + c, 2] += w * b[c]
+                    if counts[y, i, j]:
+                        here = np.float32(i == REACH and j == REACH)
+                        taps = column_taps[j, x : x + size]
+                        _add_tap(
+                            pixels[y + i], x + j, centers[y], x, taps, row_taps[y, i], here, scratch, detail
+                        )
+            for place in range(size):
+                weight = gain[y, x + place]
+                if weight >= SMALLEST_GAIN:
+                    for c in range(3):
+                        total[y, x + place, c] += weight * detail[c, place]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def _subtract_tap(red, green, blue, exponent, cr, cg, cb, taps, row_tap, here, scratch, r, g, b):  # type: ignore[no-untyped-def]
+def _add_tap(pixels, first, centers, x0, taps, row_tap, here, scratch, detail):  # type: ignore[no-untyped-def]
+    """Add (here - tap) (r(v) - g) to the detail: `here` is 1 for the tap at the pixel itself, else 0."""
+    size = taps.size
+    red, green, blue = pixels[0, first:], pixels[1, first:], pixels[2, first:]
+    cr, cg, cb = centers[0, x0:], centers[1, x0:], centers[2, x0:]
+    exponent = pixels[3, first:]
+    r, g, b = detail[0], detail[1], detail[2]
     half, one, two = np.float32(0.5), np.float32(1), np.float32(2)
-    size = scratch.size
     for x in range(size):
         dr, dg, db = red[x] - cr[x], green[x] - cg[x], blue[x] - cb[x]
         scratch[x] = dr * dr + dg * dg + db * db + np.float32(1e-6)

@@ -58,7 +58,7 @@ def test_detail_is_its_definition(planes):
     assert np.abs(expected).max() > 0.3
 
 
-def test_strips_and_blocks_give_the_same_detail(planes, monkeypatch):
+def test_strips_give_the_same_detail(planes):
     image, smooth, guidance, gain = planes
     kernel = DetailKernel.of_size(12, 15)
     whole, parts = np.zeros_like(image), np.zeros_like(image)
@@ -67,6 +67,20 @@ def test_strips_and_blocks_give_the_same_detail(planes, monkeypatch):
         near, rows = slice(max(0, first - 4), min(12, last + 4)), slice(first, last)
         add_boosted_detail(image[near], smooth[rows], guidance[near], gain[rows], kernel, rows, parts)
     np.testing.assert_array_equal(parts, whole)
+
+
+def test_wide_rows_mirror_like_narrow_ones():
+    """Rows of more than one block: an odd width keeps the same columns in the mirror."""
+    rng, width = np.random.default_rng(6), 2 * boosted_detail.BLOCK + 77
+    image, smooth = rng.random((2, 6, width, 3), np.float32)
+    guidance, gain = rng.random((2, 6, width), np.float32)
+    total, mirrored = np.zeros_like(image), np.zeros_like(image)
+    kernel = DetailKernel.of_size(6, width)
+    add_boosted_detail(image, smooth, guidance, gain, kernel, slice(0, 6), total)
+    planes = (np.ascontiguousarray(plane[:, ::-1]) for plane in (image, smooth, guidance, gain))
+    add_boosted_detail(*planes, kernel, slice(0, 6), mirrored)
+    np.testing.assert_allclose(mirrored[:, ::-1], total, atol=1e-5)
+    assert np.abs(total).mean() > 0.05
 
 
 def test_no_gain_no_detail(planes):
