@@ -101,13 +101,17 @@ def _probabilities(
     attractions: list[Plane], mean: Plane, smoothness: float, color_scale: float
 ) -> list[Plane]:
     """p_k of every exposure on the grid: one factorisation, one back-substitution each."""
-    exits = [plane.ravel().astype(np.float64) + SMALLEST_ATTRACTION for plane in attractions]
     links = _links(mean, smoothness, color_scale)
-    degree = np.asarray(links.sum(axis=1)).ravel() + sum(exits)
-    system = (scipy.sparse.diags_array(degree) - links).tocsc()
-    solver = splu(system, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0)
-    solved = (solver.solve(exit_).reshape(mean.shape[:2]) for exit_ in exits)
-    return [np.maximum(plane, 0).astype(np.float32) for plane in solved]
+    exits = sum(plane.ravel().astype(np.float64) + SMALLEST_ATTRACTION for plane in attractions)
+    system = scipy.sparse.diags_array(np.asarray(links.sum(axis=1)).ravel() + exits) - links
+    solver = splu(
+        system.tocsc(),
+        permc_spec="MMD_AT_PLUS_A",
+        options={"SymmetricMode": True},
+        diag_pivot_thresh=0,
+    )
+    solved = (solver.solve(plane.ravel().astype(np.float64) + SMALLEST_ATTRACTION) for plane in attractions)
+    return [np.maximum(plane, 0).astype(np.float32).reshape(mean.shape[:2]) for plane in solved]
 
 
 def _links(mean: Plane, smoothness: float, color_scale: float) -> scipy.sparse.csc_array:
