@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import erf
 
 from fusion_algos import ExposureStack
+from fusion_algos.cells import Cells
 from fusion_algos.color import luma_601
 from fusion_algos.exposure_fusion import shen2011
 
@@ -36,7 +37,7 @@ def test_probabilities_solve_their_system():
 
 def test_attraction_is_its_definition(bracket):
     stack = ExposureStack(bracket(3), [1, 4, 16])
-    attractions, mean = shen2011._grid_terms(stack, 1, 0.1)
+    attractions, mean = shen2011._cell_terms(stack, Cells(1, *stack.shape[:2]), 0.1)
     for k, attraction in enumerate(attractions):
         luma = np.pad(luma_601(stack.image(k)).astype(np.float64), 1, mode="edge")
         neighbours = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
@@ -48,7 +49,7 @@ def test_attraction_is_its_definition(bracket):
 
 def test_cells_are_means_of_pixels(bracket):
     stack = ExposureStack(bracket(3), [1, 4, 16])
-    fine, coarse = (shen2011._grid_terms(stack, step, 0.1) for step in (1, 4))
+    fine, coarse = (shen2011._cell_terms(stack, Cells(step, *stack.shape[:2]), 0.1) for step in (1, 4))
     for full, cells in ((fine[0][1], coarse[0][1]), (fine[1], coarse[1])):
         blocks = full.reshape(12, 4, 16, 4, -1).mean(axis=(1, 3))
         np.testing.assert_allclose(cells.reshape(blocks.shape), blocks, atol=1e-5)
