@@ -11,6 +11,9 @@ from fusion_algos import ALGORITHMS, ExposureStack, row_strips
 EVERY = pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
 LEVEL = 1 / 255
 
+# Algorithms that boost details and tones, so that not even equal images come back, and what spares the tones.
+BOOSTING = {"shen2014": {"base_gamma": (1.0, 1.0, 1.0)}}
+
 # Pyramids keep every second column from the left, bilateral grids have a node every min(height, width) of
 # them: a size where both fall on the same places in the mirror.
 MIRRORED_SIZE = (48, 97)
@@ -55,6 +58,7 @@ def test_flat_exposures(algorithm, dtype, levels):
     flat = [(np.full((20, 24, 3), level, np.uint8) / scale).astype(dtype) for level in levels]
     fused = checked(algorithm, ExposureStack(flat))
     assert np.ptp(fused) < 1e-3  # nothing comes from nothing
+    fused = algorithm(ExposureStack(flat), **BOOSTING.get(algorithm.name, {}))
     assert min(levels) * LEVEL - 1e-3 < fused.mean() < max(levels) * LEVEL + 1e-3
 
 
@@ -71,6 +75,8 @@ def test_identical_exposures(algorithm, bracket):
     image = bracket(3)[1]
     image[0, :2] = [[0, 0, 0], [255, 255, 255]]  # the whole range, which a stretch leaves alone
     fused = checked(algorithm, ExposureStack([image] * 4, [1, 2, 4, 8]))
+    if algorithm.name in BOOSTING:
+        return
     assert np.abs(fused - image * LEVEL).max() < LEVEL
 
 
