@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from tests.benchmarks.bracket import EXPOSURES, bracket, render_once
 from tests.benchmarks.measured_process import measure_process
@@ -71,3 +73,9 @@ def _take_photographs(folder: Path, megapixels: int) -> None:
             TAKEN: f"2026:01:02 12:00:{2 * number:02d}",
         }
         Image.fromarray(image).save(folder / f"IMG_{number:04d}.JPG", quality=95, subsampling=0, exif=exif)
+
+
+def _rational(value: float) -> IFDRational:
+    """A number as EXIF wants it; a float would become a double, which cameras do not write."""
+    fraction = Fraction(value).limit_denominator(100_000)
+    return IFDRational(fraction.numerator, fraction.denominator)
