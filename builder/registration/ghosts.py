@@ -6,8 +6,9 @@ as well, so three things are taken out before a difference counts:
 - exposure and response: one monotone curve per channel, learnt from the two frames;
 - nearness: a value that the other frame has within TOLERANCE_PX is no ghost. That covers what
   registration leaves, parallax, fluttering leaves and ripples, and defocus (a mean lies between its terms);
-- local tone: what the other frame explains by a line around each pixel (guided filter, He et al.
-  2013) is no ghost. That covers a phone's local tone mapping, vignetting, flare and veils.
+- structure: where one frame is locally a linear function of the other (R^2 near 1, as in the guided
+  filter of He et al. 2013), or both are flat, they show the same thing. That covers a phone's local tone
+  mapping, vignetting, flare and veils; it leaves the contours of what came or went, the ghost's too.
 
 What is left and exceeds a stop (`ghost_ev`) stands out in any fusion. All is judged at JUDGED_SIDE
 pixels: how large a ghost is in the picture counts, not how many pixels the camera has.
@@ -25,7 +26,7 @@ from scipy.optimize import isotonic_regression
 
 from builder.registration.proxy import reduced
 from builder.settings import AlignSettings
-from fusion_algos.edge_filters import guided_filter
+from fusion_algos.edge_filters import box_mean
 
 Plane = NDArray[np.float32]  # HxW
 Mask = NDArray[np.bool_]  # HxW
@@ -37,9 +38,11 @@ FAINT_SHARE = 1 / 4  # of `ghost_ev`, down to which a difference belongs to a gh
 DARKEST, BRIGHTEST = 10, 250  # 8-bit levels between which a level says something about radiance
 NOISE_SIGMA = 0.8  # pixels
 TOLERANCE_PX = 2
-EXPLAINING_RADIUS = 12  # pixels; thinner things that come or go cannot be explained by their surroundings
-EXPLAINING_EPS = 0.02  # EV^2: fainter structure explains nothing
-LEAST_SHARE_COMPARED = 0.02  # of the picture; below, a frame shares too little with another to be judged by it
+SURROUNDINGS_RADIUS = 12  # pixels; around each, both frames are compared in structure
+FLAT_EV2 = 0.1  # EV^2, a variance below which there is no structure to speak of
+LEAST_SHARE_COMPARED = (
+    0.02  # of the picture; below, a frame shares too little with another to be judged by it
+)
 
 
 @dataclass(frozen=True)
@@ -135,16 +138,32 @@ def _without_content(frame: NDArray[np.uint8]) -> Mask:
 
 
 def _difference_in_content(log_dark: Plane, log_bright: Plane) -> Plane:
-    """The part, in EV, of the difference of two log radiances that neither nearness nor a line accounts for."""
+    """The difference of two log radiances, in EV, that neither nearness nor structure in common accounts for.
+
+    The square lets structure that is half in common, as local tone mapping leaves it, count a quarter.
+    """
     one, other = (cv2.GaussianBlur(log, (0, 0), NOISE_SIGMA) for log in (log_dark, log_bright))
     outside = np.minimum(_outside_range(one, other), _outside_range(other, one))
-    if not outside.any():
-        return outside
-    explained = [
-        guided_filter(guide, source, EXPLAINING_RADIUS, EXPLAINING_EPS)
-        for guide, source in ((one, other), (other, one))
+    return outside * np.square(_unexplained_share(one, other)) if outside.any() else outside
+
+
+def _unexplained_share(one: Plane, other: Plane) -> Plane:
+    """Share of the variance around each pixel, of either plane, that a line of the other does not explain.
+
+    1 - R^2 = (var x - cov^2 / (var y + eps)) / (var x + eps), the larger one of both ways; 0 where both are flat.
+    """
+    one, other = one - one.mean(), other - one.mean()  # small numbers, so that moments lose little
+    mean_one, mean_other = (box_mean(plane, SURROUNDINGS_RADIUS) for plane in (one, other))
+    covariance = box_mean(one * other, SURROUNDINGS_RADIUS) - mean_one * mean_other
+    variances = [
+        np.maximum(box_mean(np.square(plane), SURROUNDINGS_RADIUS) - np.square(mean), 0)
+        for plane, mean in ((one, mean_one), (other, mean_other))
     ]
-    return np.minimum(outside, np.maximum(np.abs(explained[0] - other), np.abs(explained[1] - one)))
+    shares = [
+        (own - np.square(covariance) / (of_other + FLAT_EV2)) / (own + FLAT_EV2)
+        for own, of_other in (variances, variances[::-1])
+    ]
+    return np.clip(np.maximum(*shares), 0, 1)
 
 
 def _outside_range(plane: Plane, other: Plane) -> Plane:
