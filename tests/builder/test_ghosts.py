@@ -76,25 +76,25 @@ def test_blocks_are_given_in_pixels_of_the_frames():
 
 
 # What makes frames of a still scene differ; each changes one of the frames.
-def _off_register(frame):
+def _off_register(frame: np.ndarray) -> np.ndarray:
     """By what a registration may leave in a 960-pixel frame."""
     return cv2.warpAffine(
         frame, np.float32([[1, 0, 1.5], [0, 1, -1]]), frame.shape[1::-1], borderMode=cv2.BORDER_REFLECT
     )
 
 
-def _out_of_focus(frame):
+def _out_of_focus(frame: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(frame, (0, 0), 2.0)
 
 
-def _toned_locally(frame):
+def _toned_locally(frame: np.ndarray) -> np.ndarray:
     """Gains from 1/2 to 2, a wave of a third of the picture: vignetting and phones do the like."""
     rows, columns = np.mgrid[: frame.shape[0], : frame.shape[1]]
     gain = 2.0 ** (np.sin(rows / 50) * np.sin(columns / 50) / 2.2)
     return np.clip(frame * gain[..., None], 0, 255).astype(np.uint8)
 
 
-def _with_painted_border(frame):
+def _with_painted_border(frame: np.ndarray) -> np.ndarray:
     """The blue fill of a scan that was registered before."""
     frame = frame.copy()
     frame[-40:] = 0, 0, 255
@@ -118,6 +118,13 @@ def test_a_red_thing_before_a_grey_wall_of_the_same_red_is_found():
     frames[1][240:320, 360:440, 1:] = 60
     report = measure_ghosts(frames, 1, SETTINGS)
     assert report.verdict == "dynamic", report.score
+
+
+@pytest.mark.parametrize("level", [0, 255])
+@pytest.mark.parametrize("shape", [(16, 16, 3), (9, 5, 3), (64, 64, 3)])
+def test_blank_frames_have_no_ghosts(level, shape):
+    report = measure_ghosts([np.full(shape, level, np.uint8)] * 3, 1, SETTINGS)
+    assert (report.score, report.verdict, report.mask.any()) == (0.0, "static", False)
 
 
 LABELLED_MOVING = ("chengyehliou_pingpong", "u2fsdgvkx41_arch", "banterle_stack_ghost")
