@@ -49,9 +49,10 @@ class AlignSettings:
     proxy_side: int = _limited(1500, 200, 10_000)
     identity_px: float = _limited(0.25, 0.0, 10.0)  # all frames within this: nothing is resampled
     min_crop_share: float = _limited(0.80, 0.1, 1.0)
-    ghost_ev: float = _limited(0.35, 0.05, 5.0)
-    static_below: float = _limited(0.005, 0.0, 1.0)
-    dynamic_above: float = _limited(0.015, 0.0, 1.0)
+    ghost_ev: float = _limited(1.0, 0.05, 5.0)  # content that differs by more is a ghost
+    # share of the picture; still real scenes have below 0.00001 (a watermark 0.0002), walkers from 0.002
+    static_below: float = _limited(0.0005, 0.0, 1.0)
+    dynamic_above: float = _limited(0.001, 0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,17 @@
 """What moved between the frames of a registered bracket.
 
-Two exposures of a still scene are tied by one monotone curve. The curve is learnt from the frames
-themselves (the typical level of a frame where the reference has a given level), so neither an
-unknown camera response nor a wrong exposure time looks like motion; what departs from it block by
-block moved.
+A ghost is content that one frame has at a place and another has not. Frames of a still scene differ
+as well, so three things are taken out before a difference counts:
+
+- exposure and response: one monotone curve per channel, learnt from the two frames;
+- nearness: a value that the other frame has within TOLERANCE_PX is no ghost. That covers what
+  registration leaves, parallax, fluttering leaves and ripples, and defocus (a mean lies between its terms);
+- structure: where one frame is locally a linear function of the other (R^2 near 1, as in the guided
+  filter of He et al. 2013), or both are flat, they show the same thing. That covers a phone's local tone
+  mapping, vignetting, flare and veils; it leaves the contours of what came or went, the ghost's too.
+
+What is left and exceeds a stop (`ghost_ev`) stands out in any fusion. All is judged at JUDGED_SIDE
+pixels: how large a ghost is in the picture counts, not how many pixels the camera has.
 """
 
 from __future__ import annotations
@@ -14,28 +22,37 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
-from builder.registration.proxy import BLOCK, block_deviation, block_mean, block_ncc, reduced
+from builder.registration.proxy import reduced
 from builder.settings import AlignSettings
+from fusion_algos.edge_filters import box_mean
 
+Plane = NDArray[np.float32]  # HxW
+Mask = NDArray[np.bool_]  # HxW
+
+JUDGED_SIDE = 600  # pixels of the long side
+BLOCK = 8  # of these pixels
+MOVED_SHARE = 1 / 8  # of a block's pixels that make it a moved one
+FAINT_SHARE = 1 / 4  # of `ghost_ev`, down to which a difference belongs to a ghost that it touches
 DARKEST, BRIGHTEST = 10, 250  # 8-bit levels between which a level says something about radiance
-CURVE_SLACK_EV = 1.0  # how far a camera's curve may bend off the exposure ratio
-LEAST_NCC = 0.5
-UNLIKE_SIGMA = 2.0  # pixels; ripples as fine as the sampling look unlike in any two frames
-LEAST_CLUSTER = 4  # blocks
-VISIBLE_LEVELS = 6.0  # what JPEG and noise may do to a block, in levels of the darker frame
-TEXTURED_LEVELS = 3.0  # standard deviation of a block after smoothing, in levels of the darker frame
-LEAST_SHARE_COMPARED = 0.02  # of all blocks; below, a frame shares too little with another to be judged by it
+NOISE_SIGMA = 0.8  # pixels
+TOLERANCE_PX = 2
+SURROUNDINGS_RADIUS = 12  # pixels; around each, both frames are compared in structure
+FLAT_EV2 = 0.1  # EV^2, a variance below which there is no structure to speak of
+LEAST_SHARE_COMPARED = (
+    0.02  # of the picture; below, a frame shares too little with another to be judged by it
+)
 
 
 @dataclass(frozen=True)
 class GhostReport:
     """Where frames disagree with the reference.
 
-    `per_frame`: share of the compared textured blocks that moved (0 for the reference; 0 where
-    nothing can be compared); `score`: the largest. `verdict`: static, suspected or dynamic. `mask`:
-    moved in any frame, one bool per 16x16 block of the proxy; `block_px`: such a block's side in
-    pixels of the frames.
+    `per_frame`: share of the picture whose content differs by more than `ghost_ev` (0 for the
+    reference; 0 where nothing can be compared); `score`: the largest. `verdict`: static, suspected or
+    dynamic. `mask`: what moved in any frame, with its fainter parts, one bool per block; `block_px`: a
+    block's side in pixels of the frames.
     """
 
     score: float
@@ -51,19 +68,19 @@ def measure_ghosts(
     """Compare each registered frame (HxWx3 uint8) with the reference, or with its neighbour in
     exposure where those two share too little.
     """
-    smalls = [reduced(frame, settings.proxy_side) for frame in frames]
+    smalls = [reduced(frame, min(JUDGED_SIDE, settings.proxy_side)) for frame in frames]
     order = sorted(range(len(frames)), key=lambda index: float(smalls[index].mean()))
-    moved = np.zeros(block_mean(smalls[reference][..., 0]).shape, bool)
+    moved = np.zeros_like(_moved_blocks(np.zeros(smalls[reference].shape[:2], bool)))
     per_frame = [0.0] * len(frames)
     for place, index in enumerate(order):
         if index == reference:
             continue
         inwards = order[place + 1] if place < order.index(reference) else order[place - 1]
         for other in (reference, inwards):
-            differs, compared = compare_blocks(smalls[other], smalls[index], settings.ghost_ev)
+            excess, compared = unexplained_ev(smalls[other], smalls[index])
             if compared.mean() >= LEAST_SHARE_COMPARED:
-                per_frame[index] = float(differs.sum() / compared.sum())
-                moved |= differs
+                per_frame[index] = float((excess > settings.ghost_ev).mean())
+                moved |= _moved_blocks(_grown(excess, settings.ghost_ev))
                 break
     score = max(per_frame)
     block_px = BLOCK * frames[reference].shape[1] / smalls[reference].shape[1]
@@ -76,56 +93,88 @@ def _verdict(score: float, settings: AlignSettings) -> str:
     return "dynamic" if score > settings.dynamic_above else "suspected"
 
 
-def compare_blocks(
-    first: NDArray[np.uint8], second: NDArray[np.uint8], limit_ev: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which 16x16 blocks of two frames (HxWx3 uint8) differ, and which can be compared at all.
+def _grown(excess: Plane, limit_ev: float) -> Mask:
+    """Regions of faint difference that hold a strong one: a figure is not as unlike its ground all over."""
+    _, labels = cv2.connectedComponents((excess > FAINT_SHARE * limit_ev).astype(np.uint8), connectivity=8)
+    strong = np.zeros(labels.max() + 1, bool)
+    strong[labels[excess > limit_ev]] = True
+    return strong[labels]
 
-    Colours that clip or leave the gamut bend luma, so a difference in luma must show in every
-    channel that has something to compare.
+
+def _moved_blocks(moved: Mask) -> Mask:
+    """Whole 8x8 blocks that moved; a smaller picture is one block."""
+    rows, columns = (max(1, side // BLOCK) for side in moved.shape)
+    whole = moved[: rows * BLOCK, : columns * BLOCK].astype(np.float32)
+    return cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA) >= MOVED_SHARE
+
+
+def unexplained_ev(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Plane, Mask]:
+    """How far, in EV, two frames (HxWx3 uint8) differ in content, and where they can be compared.
+
+    The median of the channels: one channel alone bends where colours leave the gamut, and two may
+    see a red thing before a grey one.
     """
     darker, brighter = sorted((first, second), key=lambda frame: float(frame.mean()))
-    lumas = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (darker, brighter))
-    differs, compared = _judge(*common_radiance(*lumas), limit_ev)
-    differs = _in_clusters(differs & compared)
-    for channel in zip(cv2.split(darker), cv2.split(brighter), strict=True):
-        if not differs.any():
-            break
-        channel_differs, textured = _judge(*common_radiance(*channel), limit_ev)
-        differs &= channel_differs | ~textured
-    return _in_clusters(differs), compared
+    excesses, compared = [], np.zeros(first.shape[:2], bool)
+    for channels in zip(cv2.split(darker), cv2.split(brighter), strict=True):
+        logs = common_radiance(*channels)
+        compared |= _within_range(*logs)
+        excesses.append(_difference_in_content(*logs))
+    compared &= ~(_without_content(first) | _without_content(second))
+    return np.where(compared, np.median(excesses, axis=0), 0).astype(np.float32), compared
 
 
-def _in_clusters(blocks: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Only groups of LEAST_CLUSTER touching blocks or more: noise strikes alone, things do not."""
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(blocks.astype(np.uint8), connectivity=8)
-    return blocks & (statistics[labels, cv2.CC_STAT_AREA] >= LEAST_CLUSTER)
+def _within_range(log_dark: Plane, log_bright: Plane) -> Mask:
+    """Where one of the two, at least, is not clipped."""
+    lowest, highest = min(log_dark.min(), log_bright.min()), max(log_dark.max(), log_bright.max())
+    return (np.maximum(log_dark, log_bright) > lowest) & (np.minimum(log_dark, log_bright) < highest)
 
 
-def _judge(
-    log_dark: NDArray[np.float32], log_bright: NDArray[np.float32], limit_ev: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which blocks of one channel differ, and which have texture."""
-    tone_dark, tone_bright = (255 * np.exp2(log / 2.2) for log in (log_dark, log_bright))
-    textured = np.maximum(block_deviation(tone_dark), block_deviation(tone_bright)) > TEXTURED_LEVELS
-    brighter_now = np.abs(block_median(log_dark - log_bright)) > limit_ev
-    visible = np.abs(block_median(tone_dark - tone_bright)) > VISIBLE_LEVELS
-    soft_dark, soft_bright = (cv2.GaussianBlur(t, (0, 0), UNLIKE_SIGMA) for t in (tone_dark, tone_bright))
-    unlike = block_ncc(soft_dark, soft_bright, TEXTURED_LEVELS) < LEAST_NCC
-    return brighter_now & visible | unlike, textured
+def _without_content(frame: NDArray[np.uint8]) -> Mask:
+    """At and next to pure colours (0 and 255 only, and not black or white): the fill of a scan's border."""
+    pure = ((frame == 0) | (frame == 255)).all(axis=2) & (frame.max(axis=2) != frame.min(axis=2))
+    side = 4 * TOLERANCE_PX + 1
+    return cv2.dilate(pure.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
 
 
-def block_median(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Medians of whole 16x16 blocks: an edge that is half a pixel off does not count as motion."""
-    rows, columns = (max(1, side // BLOCK) for side in plane.shape)
-    whole = plane[: rows * BLOCK, : columns * BLOCK]
-    tiles = whole.reshape(rows, min(BLOCK, whole.shape[0]), columns, min(BLOCK, whole.shape[1]))
-    return np.median(tiles, axis=(1, 3)).astype(np.float32)
+def _difference_in_content(log_dark: Plane, log_bright: Plane) -> Plane:
+    """The difference of two log radiances, in EV, that neither nearness nor structure in common accounts for.
+
+    The square lets structure that is half in common, as local tone mapping leaves it, count a quarter.
+    """
+    one, other = (cv2.GaussianBlur(log, (0, 0), NOISE_SIGMA) for log in (log_dark, log_bright))
+    outside = np.minimum(_outside_range(one, other), _outside_range(other, one))
+    return outside * np.square(_unexplained_share(one, other)) if outside.any() else outside
 
 
-def common_radiance(
-    darker: NDArray[np.uint8], brighter: NDArray[np.uint8]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _unexplained_share(one: Plane, other: Plane) -> Plane:
+    """Share of the variance around each pixel, of either plane, that a line of the other does not explain.
+
+    1 - R^2 = (var x - cov^2 / (var y + eps)) / (var x + eps), the larger one of both ways; 0 where both are flat.
+    """
+    one, other = one - one.mean(), other - one.mean()  # small numbers, so that moments lose little
+    mean_one, mean_other = (box_mean(plane, SURROUNDINGS_RADIUS) for plane in (one, other))
+    covariance = box_mean(one * other, SURROUNDINGS_RADIUS) - mean_one * mean_other
+    variances = [
+        np.maximum(box_mean(np.square(plane), SURROUNDINGS_RADIUS) - np.square(mean), 0)
+        for plane, mean in ((one, mean_one), (other, mean_other))
+    ]
+    shares = [
+        (own - np.square(covariance) / (of_other + FLAT_EV2)) / (own + FLAT_EV2)
+        for own, of_other in (variances, variances[::-1])
+    ]
+    return np.clip(np.maximum(*shares), 0, 1)
+
+
+def _outside_range(plane: Plane, other: Plane) -> Plane:
+    """How far values lie outside of what `other` has within TOLERANCE_PX of them; 0 inside."""
+    window = np.ones((2 * TOLERANCE_PX + 1, 2 * TOLERANCE_PX + 1), np.uint8)
+    above = plane - cv2.dilate(other, window)
+    below = cv2.erode(other, window) - plane
+    return np.maximum(np.maximum(above, below), 0)
+
+
+def common_radiance(darker: NDArray[np.uint8], brighter: NDArray[np.uint8]) -> tuple[Plane, Plane]:
     """Log2 radiance of both in units of the darker white, clipped where either is clipped (HxW float32)."""
     log_radiance = np.log2(_linear(np.arange(256)))
     curve = _response_between(darker, brighter, log_radiance)
@@ -146,15 +195,13 @@ def _response_between(
 ) -> NDArray[np.float64]:
     """Typical log2 radiance in the darker frame for each of 256 levels of the brighter, made monotone."""
     joint = np.bincount(brighter.ravel().astype(np.int64) * 256 + darker.ravel(), minlength=65536)
-    joint = joint.reshape(256, 256).astype(float)
-    joint[:DARKEST], joint[BRIGHTEST + 1 :] = (
-        0,
-        0,
-    )  # what is clipped in the brighter says nothing of the curve
+    joint = joint.reshape(256, 256)
     count = joint.sum(axis=1)
-    typical = (np.cumsum(joint, axis=1) < count[:, None] / 2).sum(axis=1).clip(0, 255)
+    count[:DARKEST] = count[BRIGHTEST + 1 :] = 0  # what is clipped in the brighter says nothing of the curve
     levels = np.flatnonzero(count >= max(30.0, 1e-5 * darker.size))
     if not len(levels):  # nothing in common: the brighter frame is clipped all over
         return np.full(256, log_radiance[BRIGHTEST])
-    offset = np.interp(np.arange(256), levels, (log_radiance[typical] - log_radiance)[levels])
+    typical = (np.cumsum(joint, axis=1) < count[:, None] / 2).sum(axis=1).clip(0, 255)
+    rising = isotonic_regression(log_radiance[typical][levels], weights=count[levels]).x
+    offset = np.interp(np.arange(256), levels, rising - log_radiance[levels])
     return np.maximum.accumulate(log_radiance + offset)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from builder.registration.alignment import align_frames, warp
 from builder.registration.ghosts import measure_ghosts
+from builder.registration.proxy import reduced
 from builder.settings import AlignSettings
 from tests.builder.synthetic_brackets import bracket, hand
 from tests.builder.test_alignment import real_bracket
@@ -49,9 +51,8 @@ def test_a_walker_is_found_where_it_walked():
     seen = with_walker(frames, 25)
     report = measure_ghosts(frames, 2, SETTINGS)
     assert report.verdict == "dynamic"
-    assert report.block_px == 16
-    truth = seen.reshape(40, 16, 60, 16).mean(axis=(1, 3)) > 0.5
-    assert report.mask.shape == truth.shape
+    assert report.block_px == pytest.approx(12.8)  # 960 pixels are judged at 600, in blocks of 8
+    truth = cv2.resize(seen.astype(np.float32), report.mask.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
     found = report.mask & truth
     assert found.sum() / report.mask.sum() > 0.9  # precision
     assert found.sum() / truth.sum() > 0.4  # blocks where both textures are equally bright, or clipped, stay
@@ -69,9 +70,55 @@ def test_more_motion_scores_higher():
 
 def test_blocks_are_given_in_pixels_of_the_frames():
     frames = [frame.repeat(2, axis=0).repeat(2, axis=1) for frame in bracket(28, [STILL] * 3, [-2, 0, 2])]
-    report = measure_ghosts(frames, 1, AlignSettings(proxy_side=960))
-    assert report.block_px == 32
-    assert report.mask.shape == (40, 60)
+    report = measure_ghosts(frames, 1, SETTINGS)
+    assert report.block_px == pytest.approx(25.6)
+    assert report.mask.shape == (50, 75)
+
+
+# What makes frames of a still scene differ; each changes one of the frames.
+def _off_register(frame: np.ndarray) -> np.ndarray:
+    """By what a registration may leave in a 960-pixel frame."""
+    return cv2.warpAffine(
+        frame, np.float32([[1, 0, 2.5], [0, 1, -2]]), frame.shape[1::-1], borderMode=cv2.BORDER_REFLECT
+    )
+
+
+def _out_of_focus(frame: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(frame, (0, 0), 5.0)
+
+
+def _toned_locally(frame: np.ndarray) -> np.ndarray:
+    """Gains from -1.6 to 1.6 EV, a wave of a third of the picture: vignetting and phones do the like."""
+    rows, columns = np.mgrid[: frame.shape[0], : frame.shape[1]]
+    gain = 2.0 ** (1.6 * np.sin(rows / 50) * np.sin(columns / 50) / 2.2)
+    return np.clip(frame * gain[..., None], 0, 255).astype(np.uint8)
+
+
+def _with_painted_border(frame: np.ndarray) -> np.ndarray:
+    """The blue fill of a scan that was registered before."""
+    frame = frame.copy()
+    frame[-40:] = 0, 0, 255
+    return frame
+
+
+@pytest.mark.parametrize("change", [_off_register, _out_of_focus, _toned_locally, _with_painted_border])
+def test_what_is_no_motion_is_no_ghost(change):
+    frames = bracket(29, [STILL] * 3, [-1, 0, 1])
+    for frame, stroke in zip(frames, (25, 40, 60), strict=True):
+        for column in range(100, 800, 25):  # a fence, fine and of high contrast
+            frame[100:500, column : column + 6] = stroke
+    report = measure_ghosts([change(frames[0]), frames[1], frames[2]], 1, SETTINGS)
+    assert report.verdict == "static", report.score
+
+
+def test_a_red_thing_before_a_grey_wall_of_the_same_red_is_found():
+    """Two of three channels see it: their content differs by two stops."""
+    frames = bracket(30, [STILL] * 3, [-2, 0, 2])
+    for frame, wall in zip(frames, (60, 115, 220), strict=True):
+        frame[200:360, 300:500] = wall
+    frames[1][240:320, 360:440, 1:] = 60
+    report = measure_ghosts(frames, 1, SETTINGS)
+    assert report.verdict == "dynamic", report.score
 
 
 @pytest.mark.parametrize("level", [0, 255])
@@ -81,16 +128,35 @@ def test_blank_frames_have_no_ghosts(level, shape):
     assert (report.score, report.verdict, report.mask.any()) == (0.0, "static", False)
 
 
+LABELLED_MOVING = ("chengyehliou_pingpong", "u2fsdgvkx41_arch", "banterle_stack_ghost")
+LABELLED_STATIC = (  # the hard ones (watermark, refocused, canal, phone, leaves, clouds) and plain ones
+    "jyi468_marble",
+    "adrianomelo_test2",
+    "banterle_stack_alignment",
+    "markymarklee_mine",
+    "fy_meng_mug",
+    "hangxiaotian_d5_villa",
+    "fy_meng_bonsai",
+    "fy_meng_house",
+    "u2fsdgvkx41_stainedglass1",
+    "banterle_stack",
+)
+CLEARLY = 3.0  # the least moving scene over the most moving still one; measured 9
+
+
 @pytest.mark.oracle
-def test_real_moving_scenes_rank_above_real_still_ones():
-    scores = {}
-    # still ones: no leaf, cloud, water or phone processing in them
-    still = ("banterle_stack", "u2fsdgvkx41_stainedglass1", "fy_meng_house")
-    moving = ("chengyehliou_pingpong", "banterle_stack_ghost")
-    for folder in (*still, *moving):
-        frames, evs = real_bracket(folder)
-        alignment = align_frames(frames, evs, SETTINGS)
-        aligned = [warp(f, t, alignment.crop) for f, t in zip(frames, alignment.transforms, strict=True)]
-        scores[folder] = measure_ghosts(aligned, alignment.reference, SETTINGS).score
-    assert max(scores[name] for name in still) < SETTINGS.static_below
-    assert min(scores[name] for name in moving) > SETTINGS.dynamic_above
+def test_real_moving_scenes_rank_clearly_above_every_still_one():
+    scores = {folder: _score_of(folder) for folder in (*LABELLED_MOVING, *LABELLED_STATIC)}
+    ranking = "\n".join(f"{scores[name]:.5f} {name}" for name in sorted(scores, key=scores.__getitem__)[::-1])
+    strongest_still = max(scores[name] for name in LABELLED_STATIC)
+    assert min(scores[name] for name in LABELLED_MOVING) >= CLEARLY * strongest_still, ranking
+    assert min(scores[name] for name in LABELLED_MOVING) > SETTINGS.dynamic_above, ranking
+    assert strongest_still < SETTINGS.static_below, ranking
+
+
+def _score_of(folder: str) -> float:
+    frames, evs = real_bracket(folder)
+    frames = [reduced(frame, 900) for frame in frames]  # above JUDGED_SIDE; larger ones only take longer
+    alignment = align_frames(frames, evs, SETTINGS)
+    aligned = [warp(f, t, alignment.crop) for f, t in zip(frames, alignment.transforms, strict=True)]
+    return measure_ghosts(aligned, alignment.reference, SETTINGS).score
