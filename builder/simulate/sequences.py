@@ -58,6 +58,7 @@ class Sequence:
     raw: bool = False
     portrait: bool = False
     moving: bool = False
+    variant: int = 0  # later rounds look at their scene from elsewhere
 
     @property
     def exposures(self) -> tuple[Fraction, ...]:
@@ -106,6 +107,7 @@ def variant_of(sequence: Sequence, variant: int) -> Sequence:
     return replace(
         sequence,
         folder=f"{sequence.folder}{' ' if ' ' in sequence.folder else '-'}{variant + 1:03d}",
+        variant=variant,
         captured_at=sequence.captured_at + timedelta(days=variant, minutes=7 * variant),
         first_number=(sequence.first_number + 61 * variant - 1) % LAST_NUMBER + 1,
     )

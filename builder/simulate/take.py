@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from builder.simulate.noise import compiled, fractal_noise
-from builder.simulate.scene import Scene
-from builder.simulate.scenes.courtyard import courtyard_with_walker
+from builder.simulate.scene import Scene, View
+from builder.simulate.scenes.courtyard import walk_through
 from builder.simulate.sequences import Sequence
 from builder.simulate.views import camera_row, indirect_points, projected, render_part, with_glare
 
@@ -31,6 +31,9 @@ class Take:
     width: int  # upright
     height: int
     scene: Scene
+    moments: tuple[
+        tuple[Scene, np.ndarray], ...
+    ]  # scene and changed box of each frame, where something moves
     matrices: tuple[np.ndarray, ...]  # 3x3 each, reference to frame pixel coordinates, order of capture
     indirect: tuple[np.ndarray, int]
     base: np.ndarray  # radiance of the reference view at the rendered size, without glare and walker
@@ -50,6 +53,8 @@ class Take:
 def prepare(sequence: Sequence, width: int, height: int, seed: int) -> Take:
     """Builds and renders the reference view; width and height are the upright ones, in pixels."""
     scene = sequence.scene(np.random.default_rng(seed))
+    if sequence.variant > 0:
+        scene = replace(scene, view=wandered(scene.view, seed))
     shrink = min(1.0, math.sqrt(RENDERED_PIXELS / (width * height)))
     inner = max(round(width * shrink), 16), max(round(height * shrink), 16)
     camera = camera_row(scene, *inner)
@@ -59,7 +64,19 @@ def prepare(sequence: Sequence, width: int, height: int, seed: int) -> Take:
     log_mean = float(np.mean(np.log(with_glare(base.copy(), scene.view.glare) @ LUMINANCE)))
     scale = sequence.key / (math.exp(log_mean) * float(sequence.reference_seconds))
     matrices = shaken(sequence, width, height, seed)
-    return Take(sequence, seed, width, height, scene, matrices, indirect, base, scale)
+    moments = walk_through(np.random.default_rng(seed), len(sequence.steps)) if sequence.moving else []
+    return Take(sequence, seed, width, height, scene, tuple(moments), matrices, indirect, base, scale)
+
+
+def wandered(view: View, seed: int) -> View:
+    """Another photographer's view of the same motif: from a step aside, closer or wider, perhaps mirrored."""
+    random = np.random.default_rng((seed, 0x51E3))
+    eye = np.add(view.eye, random.uniform((-0.5, -0.15, -0.7), (0.5, 0.3, 0.0)))
+    look_at = np.add(view.look_at, random.uniform((-0.9, -0.25, 0.0), (0.9, 0.3, 0.0)))
+    field = view.field * random.uniform(0.74, 1.04)
+    x, y, z = map(float, eye)
+    a, b, c = map(float, look_at)
+    return View((x, y, z), (a, b, c), field, view.glare, bool(random.random() < 0.5))
 
 
 def shaken(sequence: Sequence, width: int, height: int, seed: int) -> tuple[np.ndarray, ...]:
@@ -114,10 +131,9 @@ def _from_elsewhere(take: Take, matrix: np.ndarray) -> np.ndarray:
 
 def _with_walker(take: Take, position: int) -> np.ndarray:
     """The base with the rectangle around walker and shadow rendered anew."""
-    progress = position / (len(take.sequence.steps) - 1)
-    scene, corners = courtyard_with_walker(np.random.default_rng(take.seed), progress)
+    scene, corners = take.moments[position]
     height, width = take.base.shape[:2]
-    camera = camera_row(scene, width, height)
+    camera = camera_row(take.scene, width, height)
     places = projected(camera, corners)
     left, top = np.clip(np.floor(places.min(axis=0)).astype(int) - 2, 0, (width - 1, height - 1))
     right, bottom = np.clip(np.ceil(places.max(axis=0)).astype(int) + 3, (left + 1, top + 1), (width, height))

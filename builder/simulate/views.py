@@ -71,9 +71,12 @@ def camera_row(
     forward = forward / np.linalg.norm(forward)
     right = np.cross(forward, (0.0, 1.0, 0.0))
     right /= np.linalg.norm(right)
+    up = np.cross(right, forward)
+    if scene.view.mirrored:
+        right = -right
     row = np.zeros(CAMERA_COLUMNS)
     row[ORIGIN : ORIGIN + 3], row[RIGHT : RIGHT + 3] = scene.view.eye, right
-    row[UP : UP + 3], row[FORWARD : FORWARD + 3] = np.cross(right, forward), forward
+    row[UP : UP + 3], row[FORWARD : FORWARD + 3] = up, forward
     row[MIDDLE : MIDDLE + 2] = (width - 1) / 2, (height - 1) / 2
     row[PITCH] = 2 * math.tan(math.radians(scene.view.field) / 2) / max(width, height)
     row[MATRIX : MATRIX + 6] = (np.eye(3) if frame_to_reference is None else frame_to_reference)[:2].ravel()

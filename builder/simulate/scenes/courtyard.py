@@ -17,20 +17,25 @@ def courtyard(random: np.random.Generator) -> Scene:
     return build.finish(surroundings, view)
 
 
-def courtyard_with_walker(random: np.random.Generator, progress: float) -> tuple[Scene, np.ndarray]:
-    """The court with a walker `progress` (0..1) of the way across; box (8, 3) around walker and shadow.
+def walk_through(random: np.random.Generator, moments: int) -> list[tuple[Scene, np.ndarray]]:
+    """The same court with somebody on the way across, at equal steps of time.
 
-    All of `courtyard` is drawn first, so that everything but the walker is the same.
+    With each scene the corners (8, 3) of a box around walker and shadow; all else is as in `courtyard`.
     """
-    build, surroundings, view = _court(random)
-    place = np.array([-3.4 + 6.2 * progress, 0.0, -2.4 - 0.9 * progress])
-    _walker(build, place, 9.0 * progress)
+    court, surroundings, view = _court(random)
     sun = np.asarray(surroundings.sun_direction, float)
-    shadow = -sun * (2.0 / sun[1])
-    low = np.minimum(place - (0.6, 0.02, 0.6), place - (0.6, 0.02, 0.6) + shadow * (1, 0, 1))
-    high = np.maximum(place + (0.6, 1.9, 0.6), place + (0.6, 0.05, 0.6) + shadow * (1, 0, 1))
-    corners = np.array([[(low, high)[(k >> a) & 1][a] for a in range(3)] for k in range(8)])
-    return build.finish(surroundings, view), corners
+    shadow = -sun / sun[1] * (2.0, 0.0, 2.0)
+    scenes = []
+    for moment in range(moments):
+        progress = moment / max(moments - 1, 1)
+        build = court.copy(np.random.default_rng(1))  # the same coat at every step
+        place = np.array([-3.4 + 6.2 * progress, 0.0, -2.4 - 0.9 * progress])
+        _walker(build, place, 9.0 * progress)
+        foot, head = place - (0.6, 0.02, 0.6), place + (0.6, 1.9, 0.6)
+        sides = np.minimum(foot, foot + shadow), np.maximum(head, place + (0.6, 0.0, 0.6) + shadow)
+        corners = np.array([[sides[(k >> a) & 1][a] for a in range(3)] for k in range(8)])
+        scenes.append((build.finish(surroundings, view), corners))
+    return scenes
 
 
 def _court(random: np.random.Generator) -> tuple[SceneBuilder, Sky, View]:
@@ -126,6 +131,9 @@ def _gallery(build: SceneBuilder, random: np.random.Generator) -> None:
         ((gap, 0.02, -11.9), (4.8, 0.1, 3.8)),
     ):  # fmt: skip
         build.box(center, size, soot)
+    for x in (gap - 2.7, gap + 3.4):  # two more doors to unlit rooms
+        build.box((x, 1.1, -9.64), (0.95, 2.2, 0.02), soot)
+        build.box((x + 0.62, 1.1, -9.35), (0.05, 2.15, 0.75), door, yaw=35)
     build.box((-9.3, 1.9, -0.5), (0.3, 3.8, 18), plaster)
     build.box((0, 3.72, -8.4), (19, 0.1, 3.2), plaster)
     build.box((-7.9, 3.72, -0.5), (3.2, 0.1, 18), plaster)
