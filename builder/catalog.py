@@ -70,7 +70,7 @@ class Scene(Base):
     height: Mapped[int | None]
     crop: Mapped[list[Any] | None]  # x, y, width, height in the upright reference frame
     reference_position: Mapped[int | None]
-    ghost_score: Mapped[float | None]  # share of blocks that moved
+    ghost_score: Mapped[float | None]  # share of the picture whose content moved
     flags: Mapped[list[str]] = mapped_column(default=list)
     exposures: Mapped[list[Exposure]] = relationship(
         back_populates="scene", order_by="Exposure.position", cascade="all, delete-orphan"

@@ -33,7 +33,7 @@ def scene_table(session: Session) -> pd.DataFrame:
                 "frames": len(scene.exposures),
                 "size": f"{scene.width}x{scene.height}" if scene.width else "",
                 "candidates": f"{sum(row.status == 'done' for row in current)}/{len(current)}",
-                "ghosts": "" if scene.ghost_score is None else f"{scene.ghost_score:.1%}",
+                "ghosts": "" if scene.ghost_score is None else f"{scene.ghost_score:.2%}",
                 "flags": " ".join(scene.flags),
                 "reason": scene.reason,
             }

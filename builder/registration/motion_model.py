@@ -120,14 +120,21 @@ def _prediction_error(
     model: MotionModel, source: Points, target: Points, near: Mask, held_out: Mask
 ) -> float:
     """Mean distance, outliers capped, of corners from where a fit to the other cells puts them."""
+    enough = max(model.corners / 4, 4)
     capped = []
     for fold in (held_out, ~held_out):
         known = near & ~fold
-        if known.sum() < max(model.corners / 4, 4) and model is not MODELS[0]:
-            continue  # corners in one cell only: nothing to hold out, the count has limited the models
-        matrix, _ = _fit_robustly(model, source[~fold], target[~fold], known[~fold])
-        capped.append(np.minimum(_distance(matrix, source[fold], target[fold]), OUTLIER_PX))
-    return float(np.concatenate(capped).mean()) if capped else OUTLIER_PX
+        if fold.any() and (known.sum() >= enough or model is MODELS[0]):
+            matrix = np.eye(3)
+            if known.sum() >= enough:
+                matrix, _ = _fit_robustly(model, source[~fold], target[~fold], known[~fold])
+            capped.append(np.minimum(_distance(matrix, source[fold], target[fold]), OUTLIER_PX))
+    if (
+        not capped
+    ):  # all corners in one kind of cell: nothing to hold out, their number has limited the models
+        matrix, _ = _fit_robustly(model, source, target, near)
+        capped.append(np.minimum(_distance(matrix, source, target), OUTLIER_PX))
+    return float(np.concatenate(capped).mean())
 
 
 def _fit_robustly(model: MotionModel, source: Points, target: Points, near: Mask) -> tuple[Matrix, Mask]:

@@ -358,3 +358,11 @@ def test_real_hand_held_brackets_end_within_a_pixel(folder):
 def test_real_tripod_brackets_are_left_alone(folder):
     frames, evs = real_bracket(folder)
     assert align_frames(frames, evs, SETTINGS).is_identity
+
+
+def test_corners_in_one_cell_only_still_tell_a_shift_from_none() -> None:
+    """Nothing can be held out then; that must neither warn nor always mean 'no motion'."""
+    source = np.random.default_rng(3).uniform(10, 60, (20, 2))
+    shifted = source + (0.7, -0.4)
+    assert best_model(source, shifted, np.eye(3), (400, 600)).name == "translation"
+    assert best_model(source, source, np.eye(3), (400, 600)).name == "identity"
