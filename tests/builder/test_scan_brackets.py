@@ -9,7 +9,6 @@ import pytest
 
 from builder.brackets import BracketSequence
 from builder.settings import ScanSettings
-from builder.simulate import simulate
 from builder.stages.scan import ScanReport, scan
 
 
@@ -30,12 +29,9 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_the_simulated_folder_gives_six_sequences_and_rejects_the_rest_by_name(
-    tmp_path: Path, table: Path
+    simulated: Path, table: Path
 ) -> None:
-    photos = simulate(
-        tmp_path / "simulated", size=(96, 64)
-    ).photos  # small: only the tags and the files matter
-    report = run(photos, table)
+    report = run(simulated / "photos", table)
     found = {s.name: (s.status, len(s.frames), s.reasons) for s in report.sequences}
     assert found == {
         "interior": ("accepted", 7, ()),
@@ -44,8 +40,8 @@ def test_the_simulated_folder_gives_six_sequences_and_rejects_the_rest_by_name(
         "courtyard": ("accepted", 7, ()),
         "workshop": ("accepted", 5, ()),
         "treppenhaus-sued": ("accepted", 3, ()),
-        "dsc00261": ("rejected", 5, ("equal-exposures",)),
-        "dsc00290": ("rejected", 1, ("one-frame",)),
+        "img_6261": ("rejected", 5, ("equal-exposures",)),
+        "img_6290": ("rejected", 1, ("one-frame",)),
     }
     by_name = {s.name: s for s in report.sequences}
     assert (report.ignored, report.damaged) == (1, ())
