@@ -1,0 +1,141 @@
+"""Gradient-directed composition: gradient magnitude tells visibility, gradient direction consistency."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fusion_algos.algorithm import algorithm
+from fusion_algos.color import luma_601
+from fusion_algos.edge_filters import scaled_radius
+from fusion_algos.row_strips import over_strips
+from fusion_algos.row_windows import with_halo
+from fusion_algos.stack import ExposureStack
+
+Plane = NDArray[np.float32]
+
+SIGMAS_OF_GRADIENT = 3  # the derivative reaches so many sigmas far
+SIGMAS_OF_SMOOTHING = 4
+ROUNDING_NOISE = np.float32(1e-6)  # a smaller gradient is float32's rounding of a flat luma
+SMALLEST_WEIGHT = np.float32(1e-12)
+STRIP_EXPOSURES = 32  # a strip is lower the more exposures it holds; these fill an ordinary strip
+DIRECTION_RADIUS = 9  # of the 19 x 19 mean of the differences in direction
+DIRECTION_SIGMA = 0.2  # radians
+DARKEST, BRIGHTEST = np.float32(0.1), np.float32(0.9)  # luma outside tells nothing of a direction
+
+
+@algorithm(
+    title="Gradient-directed multiexposure composition",
+    cite="Zhang, Cham: Gradient-directed multiexposure composition. IEEE Transactions on Image Processing 21(4), "
+    "2318-2323, 2012",
+    revision=1,
+)
+def fuse(
+    stack: ExposureStack, *, sigma: float = 2.0, consistency: bool = False, radius_scale: float = 1.0
+) -> Plane:
+    """Weighted mean, weights the smoothed shares of the exposures in the gradient magnitude of the luma.
+
+    `sigma` (pixels) is that of the Gaussian derivative and of the weights' smoothing; `radius_scale` multiplies
+    it. With `consistency` shares also count how well the gradient directions around agree with other exposures'.
+    Reconstructed: how the shares are smoothed is a choice with a plausible score (mean MEF-SSIM .87 of 11 scenes
+    of the published set, .72 to .93); no published score of the same measure exists. As reconstructed,
+    `consistency` does not remove ghosts.
+    """
+    sigma = max(sigma * radius_scale, 0.3)
+    radius = scaled_radius(DIRECTION_RADIUS, radius_scale)
+    halo = _reach(sigma, SIGMAS_OF_GRADIENT) + _reach(sigma, SIGMAS_OF_SMOOTHING) + radius * consistency
+    fused = np.empty(stack.shape, np.float32)
+
+    def work(rows: slice) -> None:
+        outer, inner = with_halo(rows, stack.height, halo)
+        shares = _shares(stack, outer, sigma, radius if consistency else 0)
+        numerator = np.zeros(fused[rows].shape, np.float32)
+        denominator = np.zeros(numerator.shape[:2], np.float32)
+        for k, share in enumerate(shares):
+            weight = _smoothed(share, sigma)[inner]
+            weight += SMALLEST_WEIGHT
+            denominator += weight
+            cv2.accumulateProduct(stack.image(k, rows), cv2.merge((weight, weight, weight)), numerator)
+        np.clip(numerator / denominator[..., np.newaxis], 0, 1, out=fused[rows])
+
+    over_strips(stack.height, max(1, stack.width * len(stack) // STRIP_EXPOSURES), work)
+    return fused
+
+
+def _reach(sigma: float, sigmas: int) -> int:
+    return int(sigmas * sigma + 0.5)
+
+
+def _smoothed(plane: Plane, sigma: float) -> Plane:
+    side = 2 * _reach(sigma, SIGMAS_OF_SMOOTHING) + 1
+    return cv2.GaussianBlur(plane, (side, side), sigma, borderType=cv2.BORDER_REPLICATE)
+
+
+def _shares(stack: ExposureStack, rows: slice, sigma: float, radius: int) -> list[Plane]:
+    """Normalised weights before smoothing; all alike where no exposure has a gradient.
+
+    A `radius` other than 0 makes visibility count as much as the gradient directions agree.
+    """
+    lumas = [luma_601(stack.image(k, rows)) for k in range(len(stack))]
+    gradients = [_gradient(luma, sigma) for luma in lumas]
+    shares = [_magnitude(*gradient) for gradient in gradients]
+    if radius:
+        directions = [np.arctan2(by_y, by_x) for by_x, by_y in gradients]
+        _normalise(shares)
+        for share, consistency in zip(shares, _consistencies(lumas, directions, radius), strict=True):
+            share *= consistency
+    _normalise(shares)
+    return shares
+
+
+def _normalise(weights: list[Plane]) -> None:
+    """N(w)_k = (w_k + 1e-12) / sum, in place."""
+    for weight in weights:
+        weight += SMALLEST_WEIGHT
+    total = np.sum(weights, axis=0)
+    for weight in weights:
+        weight /= total
+
+
+def _gradient(luma: Plane, sigma: float) -> tuple[Plane, Plane]:
+    """Derivatives of the Gaussian-smoothed luma by x and y, HxW each."""
+    position = np.arange(-_reach(sigma, SIGMAS_OF_GRADIENT), _reach(sigma, SIGMAS_OF_GRADIENT) + 1)
+    smooth = np.exp(-np.square(position) / (2 * sigma**2))
+    smooth /= smooth.sum()
+    derivative = smooth * position / sigma**2  # of a correlation, so that it grows with the luma
+    kernels = [taps.astype(np.float32) for taps in (smooth, derivative)]
+    border = cv2.BORDER_REPLICATE
+    by_x = cv2.sepFilter2D(luma, cv2.CV_32F, kernels[1], kernels[0], borderType=border)
+    by_y = cv2.sepFilter2D(luma, cv2.CV_32F, kernels[0], kernels[1], borderType=border)
+    return by_x, by_y
+
+
+def _magnitude(by_x: Plane, by_y: Plane) -> Plane:
+    # cv2.magnitude rounds otherwise where an array begins elsewhere in memory.
+    square = np.square(by_x)
+    square += np.square(by_y)
+    magnitude = np.sqrt(square, out=square)
+    magnitude[magnitude < ROUNDING_NOISE] = 0
+    return magnitude
+
+
+def _consistencies(lumas: list[Plane], directions: list[Plane], radius: int) -> list[Plane]:
+    """N(S_i alpha_i), S_i = sum_j exp(-d_ij^2 / (2 sigma^2)), d_ij the mean difference of directions around."""
+    sums = [np.ones_like(luma) for luma in lumas]  # each agrees with itself
+    for i in range(len(lumas)):
+        for j in range(i):
+            agreement = _agreement(directions[i], directions[j], radius)
+            sums[i] += agreement
+            sums[j] += agreement
+    for total, luma in zip(sums, lumas, strict=True):
+        total *= (luma > DARKEST) & (luma < BRIGHTEST)
+    _normalise(sums)
+    return sums
+
+
+def _agreement(first: Plane, second: Plane, radius: int) -> Plane:
+    difference = np.abs(first - second)
+    difference = np.minimum(difference, np.float32(2 * np.pi) - difference)
+    mean = cv2.blur(difference, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REPLICATE)
+    return np.exp(np.square(mean) * np.float32(-1 / (2 * DIRECTION_SIGMA**2)))
