@@ -44,13 +44,24 @@ def histograms(values: NDArray[Any]) -> Histograms:
     return np.stack([np.bincount(channel.ravel(), minlength=LEVELS) for channel in cv2.split(values)])
 
 
-def matching_levels(source: Histograms, target: Histograms) -> NDArray[np.uint8]:
+def matching_levels(source: Histograms, target: Histograms, steepest: int = LEVELS) -> NDArray[np.uint8]:
     """For each channel the 256 levels, 256 x C, that give values with `source` the histograms `target`.
 
     Each level of the source becomes that of the target's levels whose cumulative share is nearest, the lowest of
-    equals. Both are C x 256 counts.
+    equals. Both are C x 256 counts. From the source's median outwards neighbouring levels become at most
+    `steepest` levels apart: more makes a picture of the steps of clipped or nearly clipped values.
     """
-    return np.stack([_nearest(a, b) for a, b in zip(source, target, strict=True)], axis=1)
+    tables = [_nearest(a, b) for a, b in zip(source, target, strict=True)]
+    return np.stack(
+        [_flattened(table, counts, steepest) for table, counts in zip(tables, source, strict=True)], axis=1
+    )
+
+
+def _flattened(table: NDArray[np.uint8], counts: NDArray[np.int64], steepest: int) -> NDArray[np.uint8]:
+    steps = np.minimum(np.diff(table.astype(np.int64), prepend=table[:1]), steepest)
+    heights = np.cumsum(steps)
+    median = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+    return (heights - heights[median] + table[median]).astype(np.uint8)
 
 
 def _nearest(source: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.uint8]:

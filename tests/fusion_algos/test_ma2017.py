@@ -126,6 +126,20 @@ def test_deghosting_keeps_what_does_not_move():
     assert np.abs(ma2017.fuse(still, deghost=True) - ma2017.fuse(still)).mean() < 0.01
 
 
+def test_nothing_that_only_a_darker_exposure_shows_leaks_into_a_clipped_sky():
+    """A disk that stands before a sky, white in the reference, in the darkest exposure only."""
+    y, x = np.mgrid[0:160, 0:160]
+    sky = np.repeat((200 + 20 * np.sin(x / 9) * np.cos(y / 7))[..., np.newaxis], 3, axis=2).astype(np.uint8)
+    ground = y[..., np.newaxis] > 110
+    white = np.full_like(sky, 255)
+    images = [np.where(ground, np.uint8(20), sky)]
+    images += [np.where(ground, np.uint8(level), white) for level in (90, 180)]
+    still = ma2017.fuse(ExposureStack(images, [1, 4, 16]), deghost=True)
+    images[0][(y - 50) ** 2 + (x - 80) ** 2 < 30**2] = 5
+    fused = ma2017.fuse(ExposureStack(images, [1, 4, 16]), deghost=True)
+    assert fused[:80].min() > still[:80].min() - 0.02
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_deghosting_survives_what_plain_fusion_survives(bracket, dtype):
     scale = 1 if dtype == np.uint8 else np.float32(255)

@@ -42,3 +42,15 @@ def test_histograms_count_every_channel():
     assert counts.shape == (3, 256)
     assert counts[0, 0] == counts[1, 7] == counts[2, 0] == 20
     assert counts.sum() == 60
+
+
+def test_no_level_is_spread_over_more_than_asked():
+    rng = np.random.default_rng(5)
+    source = rng.integers(100, 110, (40, 50, 1), dtype=np.uint8)
+    target = ((source - 100) * 20).astype(np.uint8)
+    counts = histograms(source), histograms(target)
+    steep, flat = matching_levels(*counts), matching_levels(*counts, 4)
+    median = int(np.median(source))
+    assert flat[median] == steep[median]
+    assert np.diff(steep[100:110, 0].astype(int)).max() == 20
+    np.testing.assert_array_equal(np.diff(flat[100:110, 0].astype(int)), 4)
