@@ -44,9 +44,7 @@ class FrameFacts:
     width: int  # upright, after `orientation`
     height: int
     orientation: int = 1  # EXIF 1..8
-    body: str = (
-        "unknown"  # digest of the serial number where there is one, else the model, else "unknown:<kind>"
-    )
+    body: str = "unknown"  # digest of the serial number where there is one, else the model, else "unknown:<kind>"
     lens: str | None = None
     focal_length: float | None = None  # mm
     seconds: float | None = None  # nominal exposure time as written

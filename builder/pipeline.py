@@ -23,6 +23,7 @@ from builder.stages.preview import make_preview
 from builder.stages.quality import quality_recipe, score_candidates
 from builder.store import Recipe, Store, StoreFull
 from fusion_algos import ExposureStack
+from fusion_algos.mef_ssim import GrayPlane, gray_plane
 
 ALIGN_STEP = "align"
 PREVIEW_STEP = "preview"
@@ -69,18 +70,15 @@ class _SceneWork:
         self.store = Store(data)
         self.ledger = Ledger(data / "ledger")
         self.plan: ScenePlan = plan_scene(read_scene(data, task.scene), task.settings)
+        self.gray_planes: dict[str, GrayPlane] = {}  # of the candidates made now, by key
         self.made = 0
         self.failed = 0
 
     def run(self) -> SceneSummary:
         started = time.perf_counter()
         if not self.aligned.rejected:
-            pictures = {}
-            for algorithm, recipe in self.plan.candidates.items():
-                picture = self._candidate(algorithm, recipe)
-                if picture is not None:
-                    pictures[recipe.key] = picture
-            self._score(pictures)
+            finished = [name for name in self.plan.candidates if self._candidate(name)]
+            self._score([self.plan.candidates[name] for name in finished])
             self._preview_exposures()
         return SceneSummary(
             self.name,
@@ -104,30 +102,42 @@ class _SceneWork:
     def _step(self, step: str) -> Step:
         return self.ledger.step(self.name, step, timeout_seconds=self.settings.run.timeout_seconds)
 
-    def _candidate(self, algorithm: str, recipe: Recipe) -> Picture | None:
-        """Make one candidate and its preview unless they are there; None if the algorithm failed."""
-        product, picture = self.store.find(recipe), None
+    def _candidate(self, algorithm: str) -> bool:
+        """Make one candidate and its preview unless they are there; False if the algorithm failed."""
+        recipe, preview = self.plan.candidates[algorithm], self.plan.candidate_previews[algorithm]
+        picture = None
         try:
-            if product is None:
+            if self.store.find(recipe) is None:
                 with self._step(algorithm):
-                    product, picture = fuse_candidate(self.store, recipe, self.stack)
+                    _, picture = fuse_candidate(self.store, recipe, self.stack)
                 self.made += 1
         except StoreFull:
             raise  # the disk's fault, not the algorithm's
         except Exception:  # noqa: BLE001 - the one place: it costs one candidate, and the step has noted it
             self.failed += 1
-            return None
-        assert product is not None
-        if picture is None:
-            picture = read_image(self.store.root / product.path(".png"))
-        self._preview(self.plan.candidate_previews[algorithm], picture)
-        return picture
+            return False
+        if picture is not None:
+            self.gray_planes[recipe.key] = gray_plane(picture)
+        if self.store.find(preview) is None:
+            self._preview(preview, self._stored(recipe) if picture is None else picture)
+        return True
 
-    def _score(self, pictures: dict[str, Picture]) -> None:
-        recipe = quality_recipe(self.name, tuple(pictures))
-        if pictures and self.store.find(recipe) is None:
-            with self._step(QUALITY_STEP):
-                score_candidates(self.store, recipe, self.stack, pictures)
+    def _stored(self, candidate: Recipe) -> Picture:
+        product = self.store.find(candidate)
+        assert product is not None
+        return read_image(self.store.root / product.path(".png"))
+
+    def _score(self, candidates: list[Recipe]) -> None:
+        """Score all candidates unless that is done; those of an earlier run have to be read for it."""
+        recipe = quality_recipe(self.name, tuple(candidate.key for candidate in candidates))
+        if not candidates or self.store.find(recipe) is not None:
+            return
+        for candidate in candidates:
+            if candidate.key not in self.gray_planes:
+                self.gray_planes[candidate.key] = gray_plane(self._stored(candidate))
+        with self._step(QUALITY_STEP):
+            fused = {candidate.key: self.gray_planes[candidate.key] for candidate in candidates}
+            score_candidates(self.store, recipe, self.stack, fused)
 
     def _preview_exposures(self) -> None:
         for position, recipe in enumerate(self.plan.exposure_previews):
@@ -135,6 +145,5 @@ class _SceneWork:
                 self._preview(recipe, self.aligned.frames()[position])
 
     def _preview(self, recipe: Recipe, picture: Picture) -> None:
-        if self.store.find(recipe) is None:
-            with self._step(PREVIEW_STEP):
-                make_preview(self.store, recipe, picture, self.settings.preview)
+        with self._step(PREVIEW_STEP):
+            make_preview(self.store, recipe, picture, self.settings.preview)

@@ -59,6 +59,7 @@ class FuseSettings:
     """Which algorithms make candidates; an empty list means all of `fusion_algos.ALGORITHMS`."""
 
     algorithms: tuple[str, ...] = ()
+    scale_windows: bool = True  # False: windows keep their published pixels, whatever the size of the photo
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import cv2
 import numba
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from fusion_algos.row_windows import over_tall_strips, with_halo
+from fusion_algos.gradient_guided_rows import edge_measures, filtered_rows
+from fusion_algos.row_windows import over_tall_strips
 
 Plane = NDArray[np.float32]
 
@@ -65,16 +65,28 @@ def guided_lines(guide: Plane, source: Plane, radius: int, eps: float) -> LocalL
     """
     center = np.float32(guide.mean(dtype=np.float64))  # small numbers, so that float32 moments lose little
     guide = guide - center
+    lines = lines_of_moments(guide, source, guide * source, np.square(guide), radius, eps)
+    lines.offset[...] -= lines.slope * center
+    return lines
+
+
+def lines_of_moments(
+    guide: Plane, source: Plane, product: Plane, square: Plane, radius: int, eps: float
+) -> LocalLine:
+    """The guided filter's lines from I, p, I p and I I: HxW float32 of pixels, or means over cells of a grid.
+
+    With cells the windows still hold all pixels' moments: only their outlines and the lines are coarser.
+    """
     mean_guide, mean_source = box_mean(guide, radius), box_mean(source, radius)
-    slope = box_mean(guide * source, radius)
+    slope = box_mean(product, radius)
     slope -= mean_guide * mean_source
-    variance = _variance(guide, mean_guide, radius)
+    variance = box_mean(square, radius)
+    variance -= np.square(mean_guide)
+    np.maximum(variance, 0, out=variance)
     variance += np.float32(eps)
     slope /= variance
     mean_source -= slope * mean_guide
-    slope, offset = box_mean(slope, radius), box_mean(mean_source, radius)
-    offset -= slope * center
-    return LocalLine(slope, offset)
+    return LocalLine(box_mean(slope, radius), box_mean(mean_source, radius))
 
 
 def guided_filter(guide: Plane, source: Plane, radius: int, eps: float) -> Plane:
@@ -82,80 +94,33 @@ def guided_filter(guide: Plane, source: Plane, radius: int, eps: float) -> Plane
     return guided_lines(guide, source, radius, eps).at(guide)
 
 
-def _variance(plane: Plane, mean: Plane, radius: int) -> Plane:
-    variance = box_mean(np.square(plane), radius)
-    variance -= np.square(mean)
-    return np.maximum(variance, 0, out=variance)
-
-
 def gradient_guided_filter(guide: Plane, source: Plane, radius: int, eps: float) -> Plane:
     """Guided filter whose smoothing is weaker near edges of the guide: HxW float32.
 
     Kou, Chen, Wen, Li, "Gradient domain guided image filtering", IEEE TIP 24(11), 2015: with the
     regularisation lambda = eps / Gamma and the edge awareness gamma,
-    a = (cov(I, p) + lambda gamma) / (var I + lambda).
+    a = (cov(I, p) + lambda gamma) / (var I + lambda); chi = sd_3x3 sd_r of the guide,
+    Gamma = (chi + delta) mean(1 / (chi + delta)), gamma a sigmoid of chi.
     """
     center = np.float32(guide.mean(dtype=np.float64))
-    edges = _EdgeMeasure.of(guide, center, radius)
-    filtered = np.empty_like(guide)
+    chi, filtered = np.empty_like(guide), np.empty_like(guide)
+    sums = np.empty(
+        (len(guide), 3)
+    )  # one of each per row: the result cannot depend on the order of the strips
+
+    def measure(rows: slice) -> None:
+        edge_measures(guide, center, radius, rows.start, rows.stop, chi, sums)
+
+    over_tall_strips(guide.shape[0], guide.shape[1], measure)
+    mean_chi, mean_inverse = sums[:, :2].sum(axis=0) / guide.size
+    steepness = 4 / (mean_chi - sums[:, 2].min() + 1e-12)
+    terms = np.array([eps / mean_inverse, mean_chi, steepness], np.float32)
 
     def work(rows: slice) -> None:
-        outer, inner = with_halo(rows, len(guide), 2 * radius)
-        line = _gradient_guided_lines(guide[outer] - center, source[outer], radius, *edges.terms(outer, eps))
-        filtered[rows] = line.at(guide[outer] - center)[inner]
+        filtered_rows(guide, source, center, radius, chi, terms, rows.start, rows.stop, filtered)
 
     over_tall_strips(guide.shape[0], guide.shape[1], work)
     return filtered
-
-
-def _gradient_guided_lines(
-    guide: Plane, source: Plane, radius: int, regularisation: Plane, awareness: Plane
-) -> LocalLine:
-    mean_guide, mean_source = box_mean(guide, radius), box_mean(source, radius)
-    slope = box_mean(guide * source, radius)
-    slope -= mean_guide * mean_source
-    slope += regularisation * awareness
-    slope /= _variance(guide, mean_guide, radius) + regularisation
-    mean_source -= slope * mean_guide
-    return LocalLine(box_mean(slope, radius), box_mean(mean_source, radius))
-
-
-@dataclass(frozen=True)
-class _EdgeMeasure:
-    """chi = sd_3x3 sd_r of the guide, HxW, its mean and least value, and the mean of 1 / (chi + delta)."""
-
-    chi: Plane
-    mean: float
-    least: float
-    mean_inverse: float
-
-    DELTA: ClassVar[np.float32] = np.float32(1e-6)
-
-    @classmethod
-    def of(cls, guide: Plane, center: np.float32, radius: int) -> _EdgeMeasure:
-        chi = np.empty_like(guide)
-        inverses = np.empty(
-            len(guide)
-        )  # one sum per row: the result cannot depend on the order of the strips
-
-        def work(rows: slice) -> None:
-            outer, inner = with_halo(rows, len(guide), radius)
-            strip = guide[outer] - center
-            variances = [_variance(strip, box_mean(strip, r), r)[inner] for r in (1, radius)]
-            np.sqrt(variances[0] * variances[1], out=chi[rows])
-            inverses[rows] = np.reciprocal(chi[rows] + cls.DELTA).sum(axis=1, dtype=np.float64)
-
-        over_tall_strips(guide.shape[0], guide.shape[1], work)
-        mean = float(chi.mean(dtype=np.float64))
-        return cls(chi, mean, float(chi.min()), float(inverses.sum() / guide.size))
-
-    def terms(self, rows: slice, eps: float) -> tuple[Plane, Plane]:
-        """eps / Gamma, Gamma = (chi + delta) mean(1 / (chi + delta)); and gamma, a sigmoid of chi."""
-        chi = self.chi[rows]
-        steepness = 4 / (self.mean - self.least + 1e-12)
-        awareness = np.clip((chi - np.float32(self.mean)) * np.float32(steepness), -50, 50)
-        awareness = 1 - 1 / (1 + np.exp(awareness))
-        return np.float32(eps / self.mean_inverse) / (chi + self.DELTA), awareness
 
 
 @dataclass(frozen=True)

@@ -11,113 +11,66 @@ covariances of pairs, which are box or Gaussian filtered products.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fusion_algos.color import round_to_8_bit
-from fusion_algos.mef_ssim_windows import WINDOW, desired_patches, gaussian_taps, sum_of_similarities
+from fusion_algos.mef_ssim_windows import WINDOW, gaussian_taps, sums_of_similarities
 from fusion_algos.row_strips import row_strips
 from fusion_algos.stack import ExposureStack
 
 SCALE_EXPONENTS = (0.0448, 0.2856, 0.3001)  # fine to coarse; normalised over the scales in use
 TAPS = gaussian_taps(1.5)
+STRIP_PIXELS = 3_000_000  # of each plane, in one strip of rows of windows
 TILE_VALUES = 1 << 17  # so many float32 of filtered rows stay in a processor's cache
 
-Result = TypeVar("Result")
+GrayPlane = NDArray[np.uint8]
+ScalePlane = NDArray[Any]  # uint8 gray levels, or uint16 sums of the 4 or 16 pixels of a coarser scale's one
 
 
 def mef_ssim(stack: ExposureStack, fused: NDArray[Any]) -> float | None:
-    """MEF-SSIM in [0, 1] of one fused HxWx3 RGB image (uint8, or float32 in [0, 1]); None below 11 pixels."""
-    return StackStructure(stack).score(fused)
+    """MEF-SSIM in [0, 1] of one fused HxWx3 RGB image (uint8, or float32 in [0, 1]); None below 11 pixels.
 
-
-class StackStructure:
-    """What MEF-SSIM needs of a stack, computed once to score many fused images.
-
-    Holds about 8 K + 5 bytes per pixel. Raises ValueError if a fused image has another size.
+    Raises ValueError if the fused image has another size than the stack, or another type.
     """
+    if fused.shape != stack.shape:
+        raise ValueError(
+            f"the fused image has shape {fused.shape}, its stack {stack.shape}; score equal sizes"
+        )
+    return score_many(stack, [gray_plane(fused)])[0]
 
-    def __init__(self, stack: ExposureStack) -> None:
-        self.shape = stack.shape
-        self.scales = [] if min(stack.shape[:2]) < WINDOW else _scales(stack)
 
-    def score(self, fused: NDArray[Any]) -> float | None:
-        """MEF-SSIM in [0, 1] of one fused HxWx3 RGB image; as `mef_ssim`."""
-        if fused.shape != self.shape:
+def score_many(stack: ExposureStack, fused: Sequence[GrayPlane]) -> list[float | None]:
+    """MEF-SSIM of many fused images of one stack, given as the HxW uint8 planes of `gray_plane`.
+
+    What does not depend on the fused images is found once for all, in strips that are not kept: K + N planes
+    need 1.5 bytes per pixel each at most, the N given ones included. Raises ValueError if sizes differ.
+    """
+    for plane in fused:
+        if plane.shape != stack.shape[:2] or plane.dtype != np.uint8:
             raise ValueError(
-                f"the fused image has shape {fused.shape}, its stack {self.shape}; score equal sizes"
+                f"a fused gray plane is {plane.dtype} {plane.shape}; give uint8 {stack.shape[:2]}, the stack's size"
             )
-        if fused.dtype not in (np.uint8, np.float32):
-            raise ValueError(f"the fused image has type {fused.dtype}; give uint8, or float32 in [0, 1]")
-        exponents = SCALE_EXPONENTS[: len(self.scales)]
-        if not exponents:
-            return None
-        gray, score = _sixteenths(_gray(fused)), 1.0
-        for scale, exponent in zip(self.scales, exponents, strict=True):
-            quality = scale.mean_similarity(gray)
-            score *= max(quality, 0.0) ** (exponent / sum(exponents))
-            gray = _halved(gray)
-        return score
+    if not fused or min(stack.shape[:2]) < WINDOW:
+        return [None] * len(fused)
+    qualities = np.array(list(_qualities(stack, fused)))
+    exponents = np.array(SCALE_EXPONENTS[: len(qualities)])
+    powers = np.maximum(qualities, 0) ** (exponents / exponents.sum())[:, np.newaxis]
+    return [float(score) for score in powers.prod(axis=0)]
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """One scale of the stack; h, w = H-10, W-10 are the valid window positions."""
+def gray_plane(image: NDArray[Any]) -> GrayPlane:
+    """The HxW plane that MEF-SSIM sees of an HxWx3 RGB image: uint8, or float32 in [0, 1], else ValueError.
 
-    gray: NDArray[np.uint16]  # K x H x W, in sixteenths of a gray level
-    factors: NDArray[np.float32]  # K x h x w: the a_k of the desired patch
-    variance: NDArray[np.float32]  # h x w: Gaussian-weighted variance of the desired patch
-
-    def mean_similarity(self, fused: NDArray[np.uint16]) -> float:
-        def tile_sum(left: int, size: int) -> float:
-            return float(
-                sum_of_similarities(
-                    self.gray, left, size, TAPS, self.factors, self.variance, fused[np.newaxis]
-                )
-            )
-
-        rings = 2 * len(self.gray) + 2
-        return sum(_over_tiles(tile_sum, self.variance.shape[1], rings)) / self.variance.size
-
-
-def _over_tiles(work: Callable[[int, int], Result], width: int, rings: int) -> list[Result]:
-    """Results of `work(left, size)` for tiles of columns from left to right, on as many threads as OpenCV."""
-    tile = max(32, TILE_VALUES // (rings * WINDOW))
-    lefts = range(0, width, tile)
-    sizes = [min(tile, width - left) for left in lefts]
-    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as pool:
-        return list(pool.map(work, lefts, sizes))
-
-
-def _scales(stack: ExposureStack) -> list[_Scale]:
-    gray: NDArray[np.uint16] = np.stack([_sixteenths(_gray(image)) for image in stack.images])
-    scales: list[_Scale] = []
-    while min(gray.shape[1:]) >= WINDOW and len(scales) < len(SCALE_EXPONENTS):
-        scales.append(_scale(gray))
-        gray = np.stack([_halved(plane) for plane in gray])
-    return scales
-
-
-def _scale(gray: NDArray[np.uint16]) -> _Scale:
-    count, height, width = gray.shape
-    size = (height - WINDOW + 1, width - WINDOW + 1)
-    factors, variance = np.empty((count, *size), np.float32), np.empty(size, np.float32)
-
-    def fill(left: int, size: int) -> None:
-        desired_patches(gray, left, size, TAPS, factors, variance)
-
-    _over_tiles(fill, size[1], count + count * (count + 1) // 2)
-    return _Scale(gray, factors, variance)
-
-
-def _gray(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """floor(.298936 R + .587043 G + .114021 B + .5) of the 8-bit rounded image, in exact integers."""
+    floor(.298936 R + .587043 G + .114021 B + .5) of the 8-bit rounded image, in exact integers.
+    """
+    if image.dtype not in (np.uint8, np.float32):
+        raise ValueError(f"the fused image has type {image.dtype}; give uint8, or float32 in [0, 1]")
     gray = np.empty(image.shape[:2], np.uint8)
     for rows in row_strips(*image.shape[:2]):
         strip = image[rows] if image.dtype == np.uint8 else round_to_8_bit(image[rows])
@@ -126,14 +79,49 @@ def _gray(image: NDArray[Any]) -> NDArray[np.uint8]:
     return gray
 
 
-def _sixteenths(gray: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Gray levels times 16, so that the means of 2x2 pixels stay exact through the two coarser scales."""
-    return np.left_shift(gray, 4, dtype=np.uint16)
+def _qualities(stack: ExposureStack, fused: Sequence[GrayPlane]) -> Iterator[NDArray[np.float64]]:
+    """Mean similarity of every fused image at every scale, from fine to coarse."""
+    planes: list[ScalePlane] = [*map(gray_plane, stack.images), *fused]
+    for scale in range(len(SCALE_EXPONENTS)):
+        if scale > 0:
+            planes = [_halved(plane) for plane in planes]
+        if min(planes[0].shape) < WINDOW:
+            return
+        yield _mean_similarities(planes, len(stack), 4.0**-scale)
 
 
-def _halved(plane: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Means of 2x2 pixels, the last row or column repeated at odd sizes: HxW -> ceil(H/2) x ceil(W/2)."""
+def _mean_similarities(planes: Sequence[ScalePlane], count: int, unit: float) -> NDArray[np.float64]:
+    """Means over all windows, of each plane behind the first `count`, which are the sources."""
+    height, width = (side - WINDOW + 1 for side in planes[0].shape)
+    rows = max(1, STRIP_PIXELS // width)
+    totals = np.zeros(len(planes) - count)
+    for first in range(0, height, rows):
+        strip = slice(first, first + rows + WINDOW - 1)
+        totals += _strip_sums(np.stack([plane[strip] for plane in planes], dtype=np.uint16), count, unit)
+    return totals / (height * width)
+
+
+def _strip_sums(planes: NDArray[np.uint16], count: int, unit: float) -> NDArray[np.float64]:
+    """Sums over the windows of a strip: tiles of columns in turn, on as many threads as OpenCV."""
+    sources, fused = planes[:count], planes[count:]
+    width = planes.shape[2] - WINDOW + 1
+    rings = count * (count + 3) // 2 + len(fused) * (count + 2)
+    tile = max(32, TILE_VALUES // (rings * WINDOW))
+
+    def tile_sums(left: int) -> NDArray[np.float64]:
+        return sums_of_similarities(sources, fused, unit, left, min(tile, width - left), TAPS)
+
+    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as pool:
+        return np.sum(list(pool.map(tile_sums, range(0, width, tile))), axis=0)
+
+
+def _halved(plane: ScalePlane) -> NDArray[np.uint16]:
+    """Sums of 2x2 pixels, the last row or column repeated at odd sizes: HxW -> ceil(H/2) x ceil(W/2)."""
     height, width = plane.shape
-    even = np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge")
-    rows = even[::2] + even[1::2]
-    return np.right_shift(rows[:, ::2] + rows[:, 1::2], 2, dtype=np.uint16)
+    halved = np.empty((-(-height // 2), -(-width // 2)), np.uint16)
+    for rows in row_strips(height, width):
+        strip = plane[rows]
+        even = np.pad(strip, ((0, len(strip) % 2), (0, width % 2)), mode="edge")
+        pairs = np.add(even[::2], even[1::2], dtype=np.uint16)
+        halved[rows.start // 2 : rows.start // 2 + len(pairs)] = pairs[:, ::2] + pairs[:, 1::2]
+    return halved

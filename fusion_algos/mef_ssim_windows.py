@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 WINDOW = 11
 AREA = WINDOW * WINDOW
-UNIT = 1 / 16  # gray levels per step of the uint16 planes
 CENTER = 127.5
 EPSILON = float(np.finfo(np.float64).eps)
 NORM_FLOOR = 0.001
@@ -35,37 +34,44 @@ def gaussian_taps(sigma: float) -> NDArray[np.float32]:
 
 
 @compiled
-def desired_patches(gray, left, size, taps, factors, variance):
-    """Fill `size` columns from `left` of the factors a_k (K x h x w) and variance (h x w) of desired patches.
+def sums_of_similarities(sources, fused, unit, left, size, taps):
+    """Sums of (2 cov(x^, y) + C) / (var x^ + var y + C) over `size` columns of windows from `left`: N numbers.
 
-    `gray` is K x H x W in steps of `UNIT`; every 11 x 11 window has one desired patch.
+    x^ is a window's desired patch, y one of the N fused images. `sources` (K x H x W) and `fused` (N x H x W)
+    are in steps of `unit` gray levels.
     """
-    count, height, _ = gray.shape
+    count, height, _ = sources.shape
     pairs = count * (count + 1) // 2
     wide = size + WINDOW - 1
     values, oldest = np.zeros((count, wide)), np.zeros((count, wide))
-    sums, products = np.zeros((count, wide)), np.zeros((pairs, wide))
-    box, covariance = np.empty((count, size)), np.empty((pairs, size))
+    box_sums, box_products = np.zeros((count, wide)), np.zeros((pairs, wide))
+    covariance, centered = np.empty((pairs, size)), np.empty((count, wide), np.float32)
     ring = np.empty((count + pairs, WINDOW, size), np.float32)
+    fused_rings = np.empty((len(fused), count + 2, WINDOW, size), np.float32)
+    factors, means = np.empty((count, size), np.float32), np.empty((count, size), np.float32)
+    variance, totals = np.empty(size, np.float32), np.zeros(len(fused))
     for row in range(height):
-        _read_row(gray, row, left, values)
+        _read_row(sources, row, left, unit, values)
         if row >= WINDOW:
-            _read_row(gray, row - WINDOW, left, oldest)
-        _move_box_sums(values, oldest, sums, products)
-        _filter_new_row(values, taps, ring, row % WINDOW)
-        first = row - WINDOW + 1
-        if first >= 0:
-            row_factors = factors[:, first, left : left + size]
-            _box_covariances(sums, products, box, covariance)
-            _row_factors(covariance, row_factors)
-            _row_variance(ring, first % WINDOW, taps, row_factors, variance[first, left : left + size])
+            _read_row(sources, row - WINDOW, left, unit, oldest)
+        _move_box_sums(values, oldest, box_sums, box_products)
+        _filter_sources(values, taps, ring, row % WINDOW, centered)
+        _filter_fused(fused, row, left, unit, centered, taps, fused_rings)
+        if row >= WINDOW - 1:
+            topmost = (row + 1) % WINDOW
+            _box_covariances(box_sums, box_products, covariance)
+            _row_factors(covariance, factors)
+            _row_variance(ring, topmost, taps, factors, means, variance)
+            for n in range(len(fused)):
+                totals[n] += _row_similarity(fused_rings[n], topmost, taps, factors, means, variance)
+    return totals
 
 
 @compiled
-def _read_row(gray, row, left, values):
+def _read_row(gray, row, left, unit, values):
     for k in range(values.shape[0]):
         for x in range(values.shape[1]):
-            values[k, x] = gray[k, row, left + x] * UNIT
+            values[k, x] = gray[k, row, left + x] * unit
 
 
 @compiled
@@ -81,10 +87,10 @@ def _move_box_sums(values, oldest, sums, products):
 
 
 @compiled
-def _filter_new_row(values, taps, ring, slot):
-    """Horizontal Gaussian pass of all images and all products of pairs."""
+def _filter_sources(values, taps, ring, slot, centered):
+    """Horizontal Gaussian pass of the `centered` sources and of all products of pairs of them."""
     count, wide = values.shape
-    centered, product = np.empty((count, wide), np.float32), np.empty(wide, np.float32)
+    product = np.empty(wide, np.float32)
     for k in range(count):
         for x in range(wide):
             centered[k, x] = values[k, x] - CENTER
@@ -93,6 +99,24 @@ def _filter_new_row(values, taps, ring, slot):
             for x in range(wide):
                 product[x] = centered[j, x] * centered[k, x]
             gaussian_row(product, taps, ring[count + k * (k + 1) // 2 + j, slot])
+
+
+@compiled
+def _filter_fused(fused, row, left, unit, centered, taps, rings):
+    """Horizontal Gaussian pass of each fused image's products with the sources, of itself and its square."""
+    count, wide = centered.shape
+    fused_row, product = np.empty(wide, np.float32), np.empty(wide, np.float32)
+    for n in range(len(fused)):
+        for x in range(wide):
+            fused_row[x] = fused[n, row, left + x] * unit - CENTER
+        for k in range(count):
+            for x in range(wide):
+                product[x] = centered[k, x] * fused_row[x]
+            gaussian_row(product, taps, rings[n, k, row % WINDOW])
+        gaussian_row(fused_row, taps, rings[n, count, row % WINDOW])
+        for x in range(wide):
+            product[x] = fused_row[x] * fused_row[x]
+        gaussian_row(product, taps, rings[n, count + 1, row % WINDOW])
 
 
 @compiled
@@ -124,8 +148,9 @@ def _box_row(row, out):
 
 
 @compiled
-def _box_covariances(sums, products, box, covariance):
+def _box_covariances(sums, products, covariance):
     """Summed products of deviations, of all pairs, in one row of windows."""
+    box = np.empty((sums.shape[0], covariance.shape[1]))
     for k in range(box.shape[0]):
         _box_row(sums[k], box[k])
         for j in range(k + 1):
@@ -195,10 +220,10 @@ def _power(value, power):
 
 
 @compiled
-def _row_variance(ring, first, taps, factors, variance):
-    """sum_jk a_j a_k Gcov_jk of one row of windows."""
+def _row_variance(ring, first, taps, factors, means, variance):
+    """Gaussian means of the sources, and sum_jk a_j a_k Gcov_jk, of one row of windows."""
     count, size = factors.shape
-    means, moment = np.empty((count, size), np.float32), np.empty(size, np.float32)
+    moment = np.empty(size, np.float32)
     variance[:] = 0
     for k in range(count):
         gaussian_column(ring[k], first, taps, means[k])
@@ -211,63 +236,17 @@ def _row_variance(ring, first, taps, factors, variance):
 
 
 @compiled
-def sum_of_similarities(gray, left, size, taps, factors, variance, fused):
-    """Sum of (2 cov(x^, y) + C) / (var x^ + var y + C) over `size` columns of windows, y the fused image.
-
-    cov(x^, y) = sum_k a_k (G(x_k y) - G(x_k) G(y)) needs the filtered products x_k y, the filtered x_k and y.
-    """
-    count, height, _ = gray.shape
-    wide = size + WINDOW - 1
-    ring = np.empty((2 * count + 2, WINDOW, size), np.float32)
-    total = 0.0
-    values, candidate = np.empty((count, wide), np.float32), np.empty((1, wide), np.float32)
-    for row in range(height):
-        slot = row % WINDOW
-        _read_centered_row(gray, row, left, values)
-        _read_centered_row(fused, row, left, candidate)
-        gaussian_row(candidate[0], taps, ring[2 * count, slot])
-        for k in range(count):
-            gaussian_row(values[k], taps, ring[2 * k, slot])
-            _multiply(values[k], candidate[0])
-            gaussian_row(values[k], taps, ring[2 * k + 1, slot])
-        _multiply(candidate[0], candidate[0])
-        gaussian_row(candidate[0], taps, ring[2 * count + 1, slot])
-        first = row - WINDOW + 1
-        if first >= 0:
-            row_factors, row_variance = (
-                factors[:, first, left : left + size],
-                variance[first, left : left + size],
-            )
-            total += _row_similarity(ring, first % WINDOW, taps, row_factors, row_variance)
-    return total
-
-
-@compiled
-def _read_centered_row(gray, row, left, values):
-    for k in range(values.shape[0]):
-        for x in range(values.shape[1]):
-            values[k, x] = gray[k, row, left + x] * UNIT - CENTER
-
-
-@compiled
-def _multiply(values, others):
-    for x in range(values.size):
-        values[x] *= others[x]
-
-
-@compiled
-def _row_similarity(ring, first, taps, factors, variance):
+def _row_similarity(ring, first, taps, factors, means, variance):
+    """Sum over a row of windows; cov(x^, y) = sum_k a_k (G(x_k y) - G(x_k) G(y))."""
     count, size = factors.shape
-    buffers = np.empty((3, size), np.float32)
-    mean, moment, source_mean = buffers[0], buffers[1], buffers[2]
+    mean, moment = np.empty(size, np.float32), np.empty(size, np.float32)
     covariance = np.zeros(size, np.float32)
-    gaussian_column(ring[2 * count], first, taps, mean)
+    gaussian_column(ring[count], first, taps, mean)
     for k in range(count):
-        gaussian_column(ring[2 * k], first, taps, source_mean)
-        gaussian_column(ring[2 * k + 1], first, taps, moment)
+        gaussian_column(ring[k], first, taps, moment)
         for x in range(size):
-            covariance[x] += factors[k, x] * (moment[x] - source_mean[x] * mean[x])
-    gaussian_column(ring[2 * count + 1], first, taps, moment)
+            covariance[x] += factors[k, x] * (moment[x] - means[k, x] * mean[x])
+    gaussian_column(ring[count + 1], first, taps, moment)
     total = 0.0
     for x in range(size):
         spread = variance[x] + moment[x] - mean[x] * mean[x]

@@ -26,12 +26,12 @@ def over_tall_strips(height: int, width: int, work: Callable[[slice], None]) -> 
 
 
 def enlarged_rows(coarse: Plane, rows: slice, size: tuple[int, int]) -> Plane:
-    """Rows of the HxW float32 `coarse` enlarged bilinearly to `size` (height, width), outline on outline."""
+    """Rows of the float32 `coarse` (HxW or HxWxC) enlarged bilinearly to `size`, outline on outline."""
     height, width = size
     position = (np.arange(rows.start, rows.stop) + 0.5) * (coarse.shape[0] / height) - 0.5
     position = np.clip(position, 0, coarse.shape[0] - 1)
     upper = position.astype(np.intp)
     lower = np.minimum(upper + 1, coarse.shape[0] - 1)
-    share = (position - upper).astype(np.float32)[:, np.newaxis]
+    share = (position - upper).astype(np.float32).reshape(-1, *[1] * (coarse.ndim - 1))
     narrow = coarse[upper] * (1 - share) + coarse[lower] * share
     return cv2.resize(narrow, (width, len(narrow)), interpolation=cv2.INTER_LINEAR)

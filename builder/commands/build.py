@@ -21,6 +21,7 @@ from builder.commands.intake import (
 from builder.commands.progress import Progress
 from builder.commands.report import Report, failure_table, scene_table
 from builder.commands.run_record import RunRecord, recorded_run
+from builder.execution.executor import ExecutorSpec
 from builder.execution.ledger import Failure
 from builder.settings import Settings
 from builder.stages.fuse import planned_algorithms
@@ -80,7 +81,8 @@ def run_build(data: Path, settings: Settings, request: BuildRequest) -> Report:
     if request.simulated and request.source:
         raise ValueError(f"--simulated and {request.source[0]}: give one of them")
     settings = request.settings(settings)
-    planned_algorithms(settings)  # a wrong name should not show only after an hour of scanning
+    planned_algorithms(settings)  # what is wrong here should not show only after an hour of scanning
+    ExecutorSpec.parse(settings.run.executor)
     selection = Selection.parse(request.only, request.limit, request.shard)
     if request.dry_run:
         return _dry_run(data, settings, selection)

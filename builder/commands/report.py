@@ -11,8 +11,6 @@ from sqlalchemy.orm import Session
 
 from builder.catalog import Candidate, Scene
 
-MAX_TEXT = 90
-
 
 @dataclass(frozen=True)
 class Report:
@@ -58,19 +56,14 @@ def failure_table(session: Session) -> pd.DataFrame:
 
 
 def as_text(table: pd.DataFrame) -> str:
-    """The table in plain columns, long texts cut."""
-    short = table.copy()
-    for column in ("reason", "flags"):
-        if column in short:
-            short[column] = short[column].map(_shortened)
-    if not len(short):
+    """The table in plain columns; a sentence is never cut, because it says what to do."""
+    if not len(table):
         return "(none)"
+    short = table.map(lambda value: value.splitlines()[0] if isinstance(value, str) and value else value)
     texts = [str(column) for column in short if not pd.api.types.is_numeric_dtype(short[column])]
-    widths = {column: int(short[column].astype(str).str.len().max()) for column in texts}
-    left: Mapping[str, Callable[..., str]] = {column: f"{{:<{widths[column]}}}".format for column in texts}
-    return short.to_string(index=False, justify="left", formatters=left)
-
-
-def _shortened(text: str) -> str:
-    first = text.splitlines()[0] if text else ""
-    return first if len(first) <= MAX_TEXT else f"{first[: MAX_TEXT - 1]}…"
+    left: Mapping[str, Callable[..., str]] = {
+        column: f"{{:<{int(short[column].astype(str).str.len().max())}}}".format for column in texts
+    }
+    with pd.option_context("display.max_colwidth", None):
+        lines = short.to_string(index=False, justify="left", formatters=left).splitlines()
+    return "\n".join(line.rstrip() for line in lines)

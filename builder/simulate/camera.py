@@ -1,4 +1,4 @@
-"""The simulated camera: electrons with noise and clipping, 14-bit numbers, and two tone curves for its JPEGs."""
+"""The simulated camera: electrons with noise and clipping, 14-bit numbers, two tone curves for its JPEGs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SENSOR = Sensor()
 def expose(
     radiance: np.ndarray, seconds: float, *, seed: int, frame: int, sensor: Sensor = SENSOR
 ) -> np.ndarray:
-    """Raw numbers (uint16, shape of `radiance`) of an exposure; noise depends on `frame`, sensitivity on `seed` only."""
+    """Raw numbers (uint16, shape of `radiance`) exposed; `seed` fixes the pixels' gain, `frame` the noise."""
     fixed = np.random.default_rng((seed, 0x9127))
     noise = np.random.default_rng((seed, 0x5EED, frame))
     numbers = np.empty(radiance.shape, np.uint16)

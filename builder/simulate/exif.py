@@ -1,4 +1,4 @@
-"""What the simulated camera writes into its files, as EXIF for JPEG (Pillow) and as values for the DNG writer."""
+"""What the simulated camera prints into its files: EXIF for JPEG by Pillow, values for the DNG writer."""
 
 from __future__ import annotations
 

@@ -1,16 +1,20 @@
-"""Light at a surface: sun, windows and lamps with soft shadows, and what walls throw back."""
+"""Light at a surface: sun, windows and lamps with soft shadows, and what other surfaces send on."""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-from builder.simulate.geometry import MATERIAL, SHADOW, is_shadowed, nearest_hit
-from builder.simulate.materials import GLOW, THIN, surface
-from builder.simulate.noise import compiled, lattice, smoothstep
-from builder.simulate.sky import AMBIENT, HAZE, LIGHT, OPEN_SKY, SUN, SUN_RADIUS, sky_radiance
+import numpy as np
 
-# Columns of a light's row. WINDOW: one-sided rectangle CENTER +- U +- V shining along AXIS with radiance POWER;
-# LAMP: ball of SPREAD metres with radiant intensity POWER, within a cone about AXIS between cosines OUTER and INNER.
+from builder.simulate.geometry import is_shadowed, nearest_hit
+from builder.simulate.materials import GLOW, THIN, surface, triple
+from builder.simulate.noise import Vector, along, compiled, dot, lattice, scaled, smoothstep, times, unit
+from builder.simulate.shapes import MATERIAL, SHADOW
+from builder.simulate.sky import AMBIENT, HAZE, INDOORS, LIGHT, SUN, SUN_RADIUS, of, sky_radiance
+
+# Columns of a light's row. WINDOW: one-sided rectangle CENTER +- U +- V of radiance POWER, shining along
+# AXIS; LAMP: ball of SPREAD metres, of radiant intensity POWER in a cone about AXIS (cosines OUTER, INNER).
 WINDOW, LAMP = 0, 1
 LIGHT_KIND, CENTER, EDGE_U, EDGE_V, AXIS, POWER, SPREAD, OUTER, INNER, LIGHT_COLUMNS = (
     0,
@@ -24,121 +28,171 @@ LIGHT_KIND, CENTER, EDGE_U, EDGE_V, AXIS, POWER, SPREAD, OUTER, INNER, LIGHT_COL
     18,
     19,
 )
+NEGLIGIBLE = (
+    0.05  # share of the unshadowed light below which a light is not asked for its shadow, but left out
+)
+BLACK = (0.0, 0.0, 0.0)
+
+
+class Stage(NamedTuple):
+    """Everything a ray can meet."""
+
+    nodes: np.ndarray  # (8, 2n - 1, 8), geometry.py
+    prims: np.ndarray  # (n, 23), shapes.py
+    materials: np.ndarray  # (m, 17), materials.py
+    lights: np.ndarray  # (k, 19)
+    world: np.ndarray  # (34,), sky.py
 
 
 @compiled
-def _sun(nodes, prims, world, x, y, z, nx, ny, nz, thin, a, b):
-    """Irradiance factor of the sun at a point, one shadow ray to a random point of its disk."""
+def _sunlight(stage: Stage, p: Vector, n: Vector, thin: float, a: float, b: float) -> float:
+    """Cosine towards a random point of the sun's disk, 0 in shadow."""
+    world = stage.world
     angle, radius = 6.2832 * a, world[SUN_RADIUS] * math.sqrt(b)
-    sx = world[SUN] + radius * math.cos(angle)
-    sy = world[SUN + 1] + radius * math.sin(angle) * 0.7
-    sz = world[SUN + 2] + radius * math.sin(angle) * 0.7
-    scale = 1.0 / math.sqrt(sx * sx + sy * sy + sz * sz)
-    sx, sy, sz = sx * scale, sy * scale, sz * scale
-    cosine = nx * sx + ny * sy + nz * sz
+    spread = (radius * math.cos(angle), radius * math.sin(angle) * 0.7, radius * math.sin(angle) * 0.7)
+    to_sun = unit(along(of(world, SUN), 1.0, spread))
+    cosine = dot(n, to_sun)
     if cosine < 0.0:
         cosine *= -thin  # leaves let light through
-    if cosine <= 0.0 or is_shadowed(nodes, prims, x, y, z, sx, sy, sz, 1e9):
+    if cosine <= 0.0 or is_shadowed(stage.nodes, stage.prims, p, to_sun, 1e9):
         return 0.0
     return cosine
 
 
 @compiled
-def _light(nodes, prims, lights, k, x, y, z, nx, ny, nz, thin, a, b):
-    """Irradiance factor (times POWER) of light k at a point: one shadow ray to a random point of it."""
+def _towards(lights: np.ndarray, k: int, p: Vector, a: float, b: float) -> Vector:
+    """Vector from a point to a random point of light k."""
     if lights[k, LIGHT_KIND] == WINDOW:
-        a, b = 2.0 * a - 1.0, 2.0 * b - 1.0
-        lx = lights[k, CENTER] + a * lights[k, EDGE_U] + b * lights[k, EDGE_V] - x
-        ly = lights[k, CENTER + 1] + a * lights[k, EDGE_U + 1] + b * lights[k, EDGE_V + 1] - y
-        lz = lights[k, CENTER + 2] + a * lights[k, EDGE_U + 2] + b * lights[k, EDGE_V + 2] - z
+        place = along(triple(lights, k, CENTER), 2.0 * a - 1.0, triple(lights, k, EDGE_U))
+        place = along(place, 2.0 * b - 1.0, triple(lights, k, EDGE_V))
     else:
-        angle, height, radius = 6.2832 * a, 2.0 * b - 1.0, lights[k, SPREAD]
-        around = radius * math.sqrt(1.0 - height * height)
-        lx = lights[k, CENTER] + around * math.cos(angle) - x
-        ly = lights[k, CENTER + 1] + radius * height - y
-        lz = lights[k, CENTER + 2] + around * math.sin(angle) - z
-    square = lx * lx + ly * ly + lz * lz
-    distance = math.sqrt(square)
-    lx, ly, lz = lx / distance, ly / distance, lz / distance
-    cosine = nx * lx + ny * ly + nz * lz
+        angle, height = 6.2832 * a, 2.0 * b - 1.0
+        around = math.sqrt(1.0 - height * height)
+        ball = (around * math.cos(angle), height, around * math.sin(angle))
+        place = along(triple(lights, k, CENTER), lights[k, SPREAD], ball)
+    return along(place, -1.0, p)
+
+
+@compiled
+def _strength(lights: np.ndarray, k: int, to_light: Vector, n: Vector, thin: float) -> float:
+    """Irradiance / (pi POWER) at normal n from light k, shadows apart: cosines / distance^2 (x area)."""
+    square = dot(to_light, to_light)
+    direction = scaled(1.0 / math.sqrt(square), to_light)
+    cosine = dot(n, direction)
     if cosine < 0.0:
         cosine *= -thin
-    facing = -(lx * lights[k, AXIS] + ly * lights[k, AXIS + 1] + lz * lights[k, AXIS + 2])
+    facing = -dot(direction, triple(lights, k, AXIS))
     if lights[k, LIGHT_KIND] == WINDOW:
-        # 4 |u x v| is the rectangle's area; |u| and |v| are at right angles.
-        area = 4.0 * math.sqrt(
-            (lights[k, EDGE_U] ** 2 + lights[k, EDGE_U + 1] ** 2 + lights[k, EDGE_U + 2] ** 2)
-            * (lights[k, EDGE_V] ** 2 + lights[k, EDGE_V + 1] ** 2 + lights[k, EDGE_V + 2] ** 2)
-        )
-        strength = area * max(facing, 0.0) / (math.pi * max(square, 0.05))
-    else:
-        strength = smoothstep(lights[k, OUTER], lights[k, INNER], facing) / max(square, 0.01)
-    strength *= cosine
-    if strength <= 0.0 or is_shadowed(nodes, prims, x, y, z, lx, ly, lz, distance * 0.995 - 0.002):
-        return 0.0
-    return strength
+        u, v = triple(lights, k, EDGE_U), triple(lights, k, EDGE_V)
+        area = 4.0 * math.sqrt(dot(u, u) * dot(v, v))  # u and v are at right angles
+        return cosine * area * max(facing, 0.0) / (math.pi * max(square, 0.05))
+    return cosine * smoothstep(lights[k, OUTER], lights[k, INNER], facing) / max(square, 0.01)
 
 
 @compiled
-def direct_light(nodes, prims, lights, world, x, y, z, nx, ny, nz, thin, seed, sample):
-    """Irradiance / pi (3) from the sun and all lights at a world point with unit normal n."""
-    red, green, blue = 0.0, 0.0, 0.0
-    ox, oy, oz = x + nx * 1e-3, y + ny * 1e-3, z + nz * 1e-3
-    if world[LIGHT] + world[LIGHT + 1] + world[LIGHT + 2] > 0.0:
-        a, b = lattice(seed, sample, 11, 1), lattice(seed, sample, 12, 1)
-        share = _sun(nodes, prims, world, ox, oy, oz, nx, ny, nz, thin, a, b)
-        red, green, blue = share * world[LIGHT], share * world[LIGHT + 1], share * world[LIGHT + 2]
+def direct_light(stage: Stage, p: Vector, n: Vector, thin: float, seed: int, sample: int) -> Vector:
+    """Irradiance / pi from the sun and the lamps at a world point with unit normal n; `sample` stratifies."""
+    lights, origin, light = stage.lights, along(p, 1e-3, n), BLACK
+    if stage.world[LIGHT] > 0.0:
+        share = _sunlight(stage, origin, n, thin, lattice(seed, sample, 11, 1), lattice(seed, sample, 12, 1))
+        light = scaled(share, of(stage.world, LIGHT))
+    total = light[0] + light[1] + light[2]
+    for turn in range(2):  # first the sum without shadows, then shadows of what counts in it
+        for k in range(lights.shape[0]):
+            if lights[k, LIGHT_KIND] == WINDOW:
+                continue
+            a = 0.5 * ((sample & 1) + lattice(seed, sample, 2 * k + 13, 2))
+            b = 0.5 * (((sample >> 1) & 1) + lattice(seed, sample, 2 * k + 14, 2))
+            to_light = _towards(lights, k, origin, a, b)
+            share = _strength(lights, k, to_light, n, thin)
+            power = share * (lights[k, POWER] + lights[k, POWER + 1] + lights[k, POWER + 2])
+            if turn == 0:
+                total += power
+            elif power > NEGLIGIBLE * total:
+                far = math.sqrt(dot(to_light, to_light))
+                if not is_shadowed(stage.nodes, stage.prims, origin, unit(to_light), far * 0.995 - 0.002):
+                    light = along(light, share, triple(lights, k, POWER))
+    return light
+
+
+@compiled
+def window_light(stage: Stage, p: Vector, n: Vector, side: int, seed: int) -> Vector:
+    """Irradiance / pi from all windows by side x side shadow rays each: too soft for at every pixel."""
+    lights, origin, light = stage.lights, along(p, 1e-3, n), BLACK
     for k in range(lights.shape[0]):
-        a, b = lattice(seed, sample, 2 * k + 13, 2), lattice(seed, sample, 2 * k + 14, 2)
-        # Stratified over the four samples of a pixel.
-        a, b = 0.5 * ((sample & 1) + a), 0.5 * (((sample >> 1) & 1) + b)
-        share = _light(nodes, prims, lights, k, ox, oy, oz, nx, ny, nz, thin, a, b)
-        red += share * lights[k, POWER]
-        green += share * lights[k, POWER + 1]
-        blue += share * lights[k, POWER + 2]
-    return red, green, blue
+        if lights[k, LIGHT_KIND] != WINDOW:
+            continue
+        for cell in range(side * side):
+            a = (cell % side + lattice(seed, cell, 2 * k, 4)) / side
+            b = (cell // side + lattice(seed, cell, 2 * k + 1, 4)) / side
+            to_light = _towards(lights, k, origin, a, b)
+            share = _strength(lights, k, to_light, n, 0.0) / (side * side)
+            far = math.sqrt(dot(to_light, to_light))
+            if share > 0.0 and not is_shadowed(
+                stage.nodes, stage.prims, origin, unit(to_light), far * 0.995 - 0.002
+            ):
+                light = along(light, share, triple(lights, k, POWER))
+    return light
 
 
 @compiled
-def seen_along(nodes, prims, materials, lights, world, ox, oy, oz, dx, dy, dz, fp, bulbs, seed, sample):
-    """Radiance (3) a secondary ray brings: glow (of lamps times `bulbs`), direct light, a constant for later orders."""
-    t, i, nx, ny, nz = nearest_hit(nodes, prims, ox, oy, oz, dx, dy, dz)
+def one_light(stage: Stage, p: Vector, n: Vector, thin: float, seed: int, sample: int) -> Vector:
+    """As `direct_light`, but of the lamps only one is asked, drawn by its share: unbiased and cheap."""
+    lights, origin, light = stage.lights, along(p, 1e-3, n), BLACK
+    if stage.world[LIGHT] > 0.0:
+        share = _sunlight(stage, origin, n, thin, lattice(seed, sample, 11, 1), lattice(seed, sample, 12, 1))
+        light = scaled(share, of(stage.world, LIGHT))
+    total, chosen, strength, to_chosen = 0.0, -1, 0.0, (0.0, 1.0, 0.0)
+    for k in range(lights.shape[0]):
+        a, b = lattice(seed, sample, 3 * k + 13, 3), lattice(seed, sample, 3 * k + 14, 3)
+        to_light = _towards(lights, k, origin, a, b)
+        share = _strength(lights, k, to_light, n, thin)
+        power = share * (lights[k, POWER] + lights[k, POWER + 1] + lights[k, POWER + 2])
+        total += power
+        if power > lattice(seed, sample, 3 * k + 15, 3) * total:
+            chosen, strength, to_chosen = k, share, to_light
+    if chosen >= 0:
+        far = math.sqrt(dot(to_chosen, to_chosen))
+        if not is_shadowed(stage.nodes, stage.prims, origin, unit(to_chosen), far * 0.995 - 0.002):
+            power = strength * (lights[chosen, POWER] + lights[chosen, POWER + 1] + lights[chosen, POWER + 2])
+            light = along(light, strength * total / power, triple(lights, chosen, POWER))
+    return light
+
+
+@compiled
+def seen_along(
+    stage: Stage, o: Vector, d: Vector, footprint: float, bulbs: float, seed: int, sample: int
+) -> tuple[Vector, float]:
+    """Radiance that a secondary ray brings, and its length.
+
+    Glow (that of lamps times `bulbs`), direct light, and a constant for the later orders.
+    """
+    t, i, n = nearest_hit(stage.nodes, stage.prims, o, d)
     if i < 0:
-        if bulbs == 0.0 and oz > world[OPEN_SKY]:
-            return 0.0, 0.0, 0.0, t  # that sky is a window light already
-        red, green, blue = sky_radiance(world, dx, dy, dz, fp)
-        return red, green, blue, t
-    x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
-    m = int(prims[i, MATERIAL])
-    red, green, blue, shade, _ = surface(prims, materials, i, x, y, z, nx, ny, nz, fp * t)
-    shade *= bulbs if prims[i, SHADOW] == 0.0 else 1.0
-    er, eg, eb = direct_light(
-        nodes, prims, lights, world, x, y, z, nx, ny, nz, materials[m, THIN], seed, sample
-    )
-    return (
-        red * (er + world[AMBIENT]) + materials[m, GLOW] * shade,
-        green * (eg + world[AMBIENT + 1]) + materials[m, GLOW + 1] * shade,
-        blue * (eb + world[AMBIENT + 2]) + materials[m, GLOW + 2] * shade,
-        t,
-    )
+        if bulbs == 0.0 and o[2] > stage.world[INDOORS]:
+            return BLACK, t  # that sky is a window light already
+        return sky_radiance(stage.world, d, footprint), t
+    p, m = along(o, t, d), int(stage.prims[i, MATERIAL])
+    albedo, shade, _ = surface(stage.prims, stage.materials, i, p, n, footprint * t)
+    light = one_light(stage, p, n, stage.materials[m, THIN], seed, sample)
+    glow = shade * (bulbs if stage.prims[i, SHADOW] == 0.0 else 1.0)
+    color = times(albedo, along(light, 1.0, of(stage.world, AMBIENT)))
+    return along(color, glow, triple(stage.materials, m, GLOW)), t
 
 
 @compiled
-def lamp_haze(lights, world, ox, oy, oz, dx, dy, dz, far):
-    """Light scattered into a ray by haze around lamps: (atan((far - b)/h) + atan(b/h)) / h for each (3)."""
-    red, green, blue = 0.0, 0.0, 0.0
-    if world[HAZE] == 0.0:
-        return red, green, blue
+def lamp_haze(stage: Stage, o: Vector, d: Vector, far: float) -> Vector:
+    """Light scattered into a ray by haze around lamps: (atan((far - b)/h) + atan(b/h)) / h for each."""
+    haze, lights = BLACK, stage.lights
+    if stage.world[HAZE] == 0.0:
+        return haze
     for k in range(lights.shape[0]):
         if lights[k, LIGHT_KIND] != LAMP:
             continue
-        lx, ly, lz = lights[k, CENTER] - ox, lights[k, CENTER + 1] - oy, lights[k, CENTER + 2] - oz
-        along = lx * dx + ly * dy + lz * dz
-        height = (
-            math.sqrt(max(lx * lx + ly * ly + lz * lz - along * along, 0.0)) + 2.0 * lights[k, SPREAD] + 0.02
-        )
-        share = world[HAZE] * (math.atan((far - along) / height) + math.atan(along / height)) / height
-        red += share * lights[k, POWER]
-        green += share * lights[k, POWER + 1]
-        blue += share * lights[k, POWER + 2]
-    return red, green, blue
+        to_lamp = along(triple(lights, k, CENTER), -1.0, o)
+        b = dot(to_lamp, d)
+        h = math.sqrt(max(dot(to_lamp, to_lamp) - b * b, 0.0)) + 2.0 * lights[k, SPREAD] + 0.02
+        # atan x + atan y = atan2(x + y, 1 - x y), as far > 0 keeps the sum within (0, pi)
+        share = stage.world[HAZE] * math.atan2(far * h, h * h - (far - b) * b) / h
+        haze = along(haze, share, triple(lights, k, POWER))
+    return haze

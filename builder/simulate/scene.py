@@ -1,32 +1,37 @@
 """A scene under construction: objects in metres, materials, lights, sky; then the arrays that rays meet."""
 
+# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from builder.simulate import geometry, lighting, materials, sky
+from builder.simulate import geometry, lighting, materials, shapes, sky
 
 Vector = Sequence[float] | np.ndarray
 Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Arrays of a finished scene and the place of its camera."""
+class View:
+    """Where the camera of a scene stands, and its lens."""
 
-    nodes: np.ndarray
-    primitives: np.ndarray
-    materials: np.ndarray
-    lights: np.ndarray
-    world: np.ndarray
-    eye: tuple[float, float, float]
-    look_at: tuple[float, float, float]
-    field_of_view: float  # degrees along the longer side
+    eye: Color  # metres
+    look_at: Color
+    field: float  # degrees along the longer side
     glare: float  # share of the light that the lens spreads
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A finished scene."""
+
+    stage: lighting.Stage
+    view: View
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Sky:
             row[column : column + 3] = color
         row[sky.SUN_RADIUS], row[sky.SKY_KIND], row[sky.CLOUDS] = self.sun_radius, self.kind, self.cloud_cover
         row[sky.FOG], row[sky.HAZE], row[sky.SKY_SEED] = self.fog, self.haze, self.seed
-        row[sky.OPEN_SKY] = self.indoors_beyond
+        row[sky.INDOORS] = self.indoors_beyond
         return row
 
 
@@ -84,14 +89,14 @@ class SceneBuilder:
 
     random: np.random.Generator
     _rows: list[np.ndarray] = field(default_factory=list)
-    _bounds: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    _bounds: list[np.ndarray] = field(default_factory=list)
     _materials: list[np.ndarray] = field(default_factory=list)
     _lights: list[np.ndarray] = field(default_factory=list)
 
     def material(
-        self, pattern: int, color: Vector, second: Vector | None = None, *, size: float = 1.0, aspect: float = 1.0,
-        mirror: float = 0.0, rough: float = 0.0, glow: Vector = (0.0, 0.0, 0.0), bump: float = 0.0, grain: int = 0,
-        thin: float = 0.0,
+        self, pattern: int, color: Vector, second: Vector | None = None, *, size: float = 1.0,
+        aspect: float = 1.0, mirror: float = 0.0, rough: float = 0.0, glow: Vector = (0.0, 0.0, 0.0),
+        bump: float = 0.0, grain: int = 0, thin: float = 0.0,
     ) -> int:  # fmt: skip
         """A surface; returns its number for the shapes below."""
         row = np.zeros(materials.MATERIAL_COLUMNS)
@@ -112,29 +117,35 @@ class SceneBuilder:
         """Unit shape scaled by `half` and turned by the columns of `axes`."""
         half, center = np.asarray(half, float), np.asarray(center, float)
         inverse = (axes / half).T
-        row = np.zeros(geometry.PRIMITIVE_COLUMNS)
-        row[geometry.KIND] = kind
-        row[geometry.INVERSE : geometry.INVERSE + 12] = np.c_[inverse, -inverse @ center].ravel()
-        row[geometry.HALF : geometry.HALF + 3] = half
-        row[geometry.SHAPE : geometry.SHAPE + 4] = shape
-        row[geometry.MATERIAL], row[geometry.SHADOW] = material, float(shadow)
-        row[geometry.OFFSET] = self.random.random()
+        row = np.zeros(shapes.COLUMNS)
+        row[shapes.KIND] = kind
+        row[shapes.INVERSE : shapes.INVERSE + 12] = np.c_[inverse, -inverse @ center].ravel()
+        row[shapes.HALF : shapes.HALF + 3] = half
+        row[shapes.SHAPE : shapes.SHAPE + 4] = shape
+        row[shapes.MATERIAL], row[shapes.SHADOW] = material, float(shadow)
+        row[shapes.OFFSET] = self.random.random()
         reach = np.abs(axes * half).sum(axis=1) + 1e-5
         self._rows.append(row)
-        self._bounds.append((center - reach, center + reach))
+        self._bounds.append(np.concatenate([center - reach, center + reach]))
 
-    def box(self, center: Vector, size: Vector, material: int, *, yaw: float = 0, pitch: float = 0, roll: float = 0,
-            shadow: bool = True) -> None:  # fmt: skip
+    def box(
+        self,
+        center: Vector,
+        size: Vector,
+        material: int,
+        *,
+        yaw: float = 0,
+        pitch: float = 0,
+        roll: float = 0,
+    ) -> None:
         """Box of full edge lengths `size`, turned about its centre (degrees)."""
-        self._add(
-            geometry.BOX, center, turned(yaw, pitch, roll), np.asarray(size, float) / 2, material, shadow
-        )
+        self._add(shapes.BOX, center, turned(yaw, pitch, roll), np.asarray(size, float) / 2, material)
 
     def ball(self, center: Vector, radii: Vector | float, material: int, *, yaw: float = 0, pitch: float = 0,
              shadow: bool = True) -> None:  # fmt: skip
         """Ellipsoid."""
         radii = np.broadcast_to(np.asarray(radii, float), 3)
-        self._add(geometry.BALL, center, turned(yaw, pitch), radii, material, shadow)
+        self._add(shapes.BALL, center, turned(yaw, pitch), radii, material, shadow)
 
     def rod(self, start: Vector, end: Vector, radius: float, material: int, *, shadow: bool = True) -> None:
         """Round bar between two points."""
@@ -144,11 +155,11 @@ class SceneBuilder:
         aside = np.cross(along, (0.0, 0.0, 1.0) if abs(along[2]) < 0.9 else (1.0, 0.0, 0.0))
         aside /= np.linalg.norm(aside)
         axes = np.c_[aside, along, np.cross(aside, along)]
-        self._add(geometry.CYLINDER, (start + end) / 2, axes, (radius, length / 2, radius), material, shadow)
+        self._add(shapes.CYLINDER, (start + end) / 2, axes, (radius, length / 2, radius), material, shadow)
 
     def wire(self, points: Sequence[Vector], radius: float, material: int, *, shadow: bool = True) -> None:
         """Rods along a polyline."""
-        for start, end in zip(points[:-1], points[1:], strict=True):
+        for start, end in itertools.pairwise(points):
             self.rod(start, end, radius, material, shadow=shadow)
 
     def leaf(self, base: Vector, direction: Vector, length: float, width: float, material: int) -> None:
@@ -159,14 +170,16 @@ class SceneBuilder:
         aside /= np.linalg.norm(aside)
         axes = np.c_[aside, np.cross(along, aside), along]
         center = np.asarray(base, float) + along * length / 2
-        self._add(geometry.LEAF, center, axes, (width / 2, 1e-3, length / 2), material)
+        self._add(shapes.LEAF, center, axes, (width / 2, 1e-3, length / 2), material)
 
-    def arches(self, center: Vector, size: Vector, material: int, *, opening: float, spring: float, period: float,
-               count: int, yaw: float = 0) -> None:  # fmt: skip
+    def arches(
+        self, center: Vector, size: Vector, material: int, *, opening: float, spring: float, period: float,
+        count: int, yaw: float = 0,
+    ) -> None:  # fmt: skip
         """Wall (full `size`, thickness along its z) with `count` arched openings of width `opening`."""
         half = np.asarray(size, float) / 2
         shape = (opening / 2, spring, period, count)
-        self._add(geometry.ARCHES, center, turned(yaw), half, material, True, shape)
+        self._add(shapes.ARCHES, center, turned(yaw), half, material, True, shape)
 
     def window_light(self, center: Vector, edge_u: Vector, edge_v: Vector, power: Vector) -> None:
         """One-sided glowing rectangle: half edges u and v, shining along u x v with radiance `power`."""
@@ -182,7 +195,7 @@ class SceneBuilder:
 
     def lamp(self, center: Vector, radius: float, power: Vector, *, axis: Vector = (0.0, -1.0, 0.0),
              inner: float = -2.0, outer: float = -3.0) -> None:  # fmt: skip
-        """Ball light of radiant intensity `power`; full within the cone of cosine `inner`, dark beyond `outer`."""
+        """Ball light of radiant intensity `power`; full within cosine `inner`, dark beyond `outer`."""
         row = np.zeros(lighting.LIGHT_COLUMNS)
         row[lighting.LIGHT_KIND], row[lighting.SPREAD] = lighting.LAMP, radius
         row[lighting.CENTER : lighting.CENTER + 3], row[lighting.AXIS : lighting.AXIS + 3] = center, axis
@@ -190,13 +203,11 @@ class SceneBuilder:
         row[lighting.OUTER], row[lighting.INNER] = outer, inner
         self._lights.append(row)
 
-    def finish(
-        self, surroundings: Sky, *, eye: Vector, look_at: Vector, field_of_view: float, glare: float
-    ) -> Scene:
-        """The arrays of everything collected so far; more may be added and finished again."""
-        low, high = (np.array([bound[side] for bound in self._bounds]) for side in (0, 1))
+    def finish(self, surroundings: Sky, view: View) -> Scene:
+        """The scene of everything collected so far; more may be added and finished again."""
         lights = np.array(self._lights) if self._lights else np.zeros((0, lighting.LIGHT_COLUMNS))
-        return Scene(
-            geometry.build_tree(low, high), np.array(self._rows), np.array(self._materials), lights,
-            surroundings.row(), tuple(map(float, eye)), tuple(map(float, look_at)), field_of_view, glare,
+        stage = lighting.Stage(
+            geometry.build_tree(np.array(self._bounds)), np.array(self._rows), np.array(self._materials),
+            lights, surroundings.row(),
         )  # fmt: skip
+        return Scene(stage, view)

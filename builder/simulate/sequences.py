@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 import numpy as np
 
+from builder.simulate.exif import Shot, nominal_seconds
 from builder.simulate.scene import Scene
 from builder.simulate.scenes.courtyard import courtyard
 from builder.simulate.scenes.interior import interior
@@ -28,6 +29,7 @@ class Body:
     lens: str
 
 
+LAST_NUMBER = 9999  # of the camera's file counter
 FIELD = Body("Foundry", "F-1", "4020177", "FR 24-70mm F2.8")
 STUDIO = Body("Foundry", "S-5", "7310042", "SR 20-50mm F4")
 
@@ -74,7 +76,7 @@ SEQUENCES: tuple[Sequence, ...] = (
         gap=0.18, hand_held=True,
     ),
     Sequence(
-        "night-street", "night-street", night_street, FIELD, (-4, -3, -2, -1, 0, 1, 2, 3, 4), Fraction(2), 0.05,
+        "night-street", "night-street", night_street, FIELD, tuple(range(-4, 5)), Fraction(2), 0.05,
         Fraction(8), 100, Fraction(28), datetime(2018, 11, 17, 19, 48, 3, 660000), 9996, "IMG_",
         response="film", gap=0.9, manual=True,
     ),
@@ -95,3 +97,39 @@ SEQUENCES: tuple[Sequence, ...] = (
     ),
 )  # fmt: skip
 KINDS: dict[str, Sequence] = {sequence.kind: sequence for sequence in SEQUENCES}
+
+
+def variant_of(sequence: Sequence, variant: int) -> Sequence:
+    """The sequence of a later round, in another folder, on another day; variant 0 is the table's own."""
+    if variant == 0:
+        return sequence
+    return replace(
+        sequence,
+        folder=f"{sequence.folder}{' ' if ' ' in sequence.folder else '-'}{variant + 1:03d}",
+        captured_at=sequence.captured_at + timedelta(days=variant, minutes=7 * variant),
+        first_number=(sequence.first_number + 61 * variant - 1) % LAST_NUMBER + 1,
+    )
+
+
+def stem_of(sequence: Sequence, position: int) -> str:
+    """File name of a frame without its ending: the counter runs to 9999 and starts again at 0001."""
+    return f"{sequence.prefix}{(sequence.first_number + position - 1) % LAST_NUMBER + 1:04d}"
+
+
+def shots_of(sequence: Sequence) -> list[Shot]:
+    """What the camera prints into each frame; each begins after the one before has ended."""
+    moment, shots = sequence.captured_at, []
+    for step, seconds in zip(sequence.steps, sequence.exposures, strict=True):
+        shots.append(
+            Shot(
+                seconds=nominal_seconds(seconds), f_number=sequence.f_number, iso=sequence.iso,
+                bias=Fraction(0) if sequence.manual else Fraction(step), captured_at=moment,
+                offset="+02:00" if 3 < moment.month < 11 else "+01:00",
+                orientation=6 if sequence.portrait else 1,
+                maker=sequence.body.maker, model=sequence.body.model, serial=sequence.body.serial,
+                lens=sequence.body.lens, focal_length=sequence.focal_length,
+                manual=sequence.manual,
+            )
+        )  # fmt: skip
+        moment += timedelta(seconds=float(seconds) + sequence.gap)
+    return shots

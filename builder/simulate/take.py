@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from builder.simulate.noise import compiled, fractal_noise
-from builder.simulate.rendering import camera_row, indirect_points, projected, render_part, with_glare
 from builder.simulate.scene import Scene
 from builder.simulate.scenes.courtyard import courtyard_with_walker
 from builder.simulate.sequences import Sequence
+from builder.simulate.views import camera_row, indirect_points, projected, render_part, with_glare
 
 RENDERED_PIXELS = 1_100_000  # larger frames are rendered at this size, enlarged, and grained
 MAX_SHIFT = 12.0  # pixels
@@ -56,14 +56,14 @@ def prepare(sequence: Sequence, width: int, height: int, seed: int) -> Take:
     indirect = indirect_points(scene, camera, *inner)
     base = np.empty((inner[1], inner[0], 3), np.float32)
     render_part(scene, camera, indirect, 0, 0, base)
-    log_mean = float(np.mean(np.log(with_glare(base.copy(), scene.glare) @ LUMINANCE)))
+    log_mean = float(np.mean(np.log(with_glare(base.copy(), scene.view.glare) @ LUMINANCE)))
     scale = sequence.key / (math.exp(log_mean) * float(sequence.reference_seconds))
     matrices = shaken(sequence, width, height, seed)
     return Take(sequence, seed, width, height, scene, matrices, indirect, base, scale)
 
 
 def shaken(sequence: Sequence, width: int, height: int, seed: int) -> tuple[np.ndarray, ...]:
-    """Matrices (3x3) from reference to frame pixel coordinates: identity on a tripod and for the reference."""
+    """Matrices (3x3) from reference to frame pixels: identity on a tripod and for the reference."""
     random = np.random.default_rng((seed, 0x5A4E))
     reach = min(MAX_SHIFT, MAX_SHIFT_SHARE * max(width, height))
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
@@ -80,7 +80,7 @@ def shaken(sequence: Sequence, width: int, height: int, seed: int) -> tuple[np.n
 
 
 def frame_radiance(take: Take, position: int) -> np.ndarray:
-    """Radiance on the sensor of a frame, float32 (height, width, 3) upright; x seconds = 1 fills the wells."""
+    """Radiance on the sensor in a frame, float32 (height, width, 3) upright; x seconds = 1 fills wells."""
     raw = take.base
     if take.sequence.hand_held and position != take.reference:
         raw = _from_elsewhere(take, take.matrices[position])
@@ -130,7 +130,7 @@ def _with_walker(take: Take, position: int) -> np.ndarray:
 
 def _on_sensor(take: Take, raw: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Adds the lens' glare, enlarges where the frame is larger than rendered, scales to the wells."""
-    radiance = with_glare(raw.copy(), take.scene.glare)
+    radiance = with_glare(raw.copy(), take.scene.view.glare)
     if radiance.shape[1] != take.width or radiance.shape[0] != take.height:
         radiance = _enlarged(radiance, take.width, take.height, np.linalg.inv(matrix), take.seed)
     radiance *= np.float32(take.scale)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
 from builder.store import Product, Recipe, Store
 from fusion_algos import ExposureStack
-from fusion_algos.mef_ssim import StackStructure
+from fusion_algos.mef_ssim import GrayPlane, score_many
 
 QUALITY_REVISION = 1
 
@@ -20,10 +17,9 @@ def quality_recipe(scene: str, candidate_keys: tuple[str, ...]) -> Recipe:
 
 
 def score_candidates(
-    store: Store, recipe: Recipe, stack: ExposureStack, pictures: Mapping[str, NDArray[np.uint8]]
+    store: Store, recipe: Recipe, stack: ExposureStack, fused: Mapping[str, GrayPlane]
 ) -> Product:
-    """Score HxWx3 uint8 pictures, given by candidate key, against their stack; None for a tiny image."""
-    structure = StackStructure(stack)
-    scores = [structure.score(picture) for picture in pictures.values()]
+    """Score fused images, given as gray planes by candidate key, against their stack; None for a tiny image."""
+    scores = score_many(stack, list(fused.values()))
     rounded = [None if score is None else round(score, 6) for score in scores]
-    return store.draft(recipe).finish({"mef_ssim": dict(zip(pictures, rounded, strict=True))}, {})
+    return store.draft(recipe).finish({"mef_ssim": dict(zip(fused, rounded, strict=True))}, {})

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fusion_algos.algorithm import algorithm
+from fusion_algos.fast_exp import exp_below_0
 from fusion_algos.pyramids import add_blended, collapse, empty_pyramid, float_rows, level_count
 from fusion_algos.row_strips import over_strips
 from fusion_algos.stack import ExposureStack
@@ -141,17 +142,5 @@ def _quality_row(channels: Plane, above: Plane, here: Plane, below: Plane, quali
         # Variance of three values = their squared differences' sum / 9, which is exactly 0 for a grey pixel.
         differences = (red - green) ** 2 + (green - blue) ** 2 + (blue - red) ** 2
         distance = (red - half) ** 2 + (green - half) ** 2 + (blue - half) ** 2
-        exposedness = _exp(distance * np.float32(-1 / (2 * 0.2**2)))
+        exposedness = exp_below_0(distance * np.float32(-1 / (2 * 0.2**2)))
         quality[x] = contrast * np.sqrt(differences) * np.float32(1 / 3) * exposedness
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _exp(x: np.float32) -> np.float32:
-    """exp(x) for -10 <= x <= 0 to 3e-6 of itself, as (series of x / 32)^32: numba can vectorise this."""
-    z = x * np.float32(1 / 32)
-    power = np.float32(1 / 720)
-    for inverse_factorial in (1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
-        power = power * z + np.float32(inverse_factorial)
-    for _ in range(5):
-        power *= power
-    return power

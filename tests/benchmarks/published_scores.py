@@ -8,8 +8,7 @@ from pathlib import Path
 import cv2
 
 from fusion_algos import ALGORITHMS, ExposureStack
-from fusion_algos.color import round_to_8_bit
-from fusion_algos.mef_ssim import StackStructure
+from fusion_algos.mef_ssim import gray_plane, score_many
 from tests.benchmarks.report import Report, Settings, Value
 
 ORACLE = Path(__file__).resolve().parents[2].parent / "shared" / "oracle"
@@ -31,10 +30,9 @@ def run(settings: Settings) -> Report:
 
 def _scene_rows(folder: Path, published: dict[str, str]) -> list[tuple[Value, ...]]:
     stack = ExposureStack([cv2.imread(str(path))[..., ::-1].copy() for path in sorted(folder.iterdir())])
-    structure = StackStructure(stack)
-    rows = []
-    for name, algorithm in ALGORITHMS.items():
-        score = structure.score(round_to_8_bit(algorithm(stack)))
+    fused = [gray_plane(algorithm(stack)) for algorithm in ALGORITHMS.values()]
+    rows: list[tuple[Value, ...]] = []
+    for name, score in zip(ALGORITHMS, score_many(stack, fused), strict=True):
         figure = float(published[name]) if published.get(name) else None
         rows.append((folder.name, name, score, figure, None if figure is None else score - figure))
     return rows

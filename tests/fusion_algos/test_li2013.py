@@ -34,6 +34,23 @@ def test_the_coarse_grid_changes_little(bracket, monkeypatch):
     assert difference.max() < 4 / 255
 
 
+@pytest.mark.parametrize("scale", [2.0, 3.5])
+def test_windows_on_the_grid_are_near_the_exact_ones(bracket, monkeypatch, scale):
+    """What remains: windows' outlines are rounded to cells, and the winners' borders to interpolated ones."""
+    stack = ExposureStack(bracket(3, 240, 322), [1, 4, 16])
+    grid = li2013.fuse(stack, radius_scale=scale)
+    monkeypatch.setattr(li2013, "GRID_FROM", np.inf)
+    difference = np.abs(li2013.fuse(stack, radius_scale=scale) - grid)
+    assert 0 < difference.mean() < 1 / 255
+    assert np.percentile(difference, 99) < 4 / 255
+
+
+def test_a_scale_beyond_the_image_is_its_size(bracket):
+    fused = li2013.fuse(ExposureStack(bracket(2, 16, 20), [1, 4]), radius_scale=50)
+    assert fused.shape == (16, 20, 3)
+    assert np.isfinite(fused).all()
+
+
 @pytest.mark.parametrize("radius", [1, 45])
 def test_parameters_reach_the_filters(bracket, radius):
     stack = ExposureStack(bracket(3), [1, 4, 16])

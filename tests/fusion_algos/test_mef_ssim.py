@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fusion_algos import mef_ssim as module
-from fusion_algos.mef_ssim import StackStructure, mef_ssim
+from fusion_algos.mef_ssim import gray_plane, mef_ssim, score_many
 from fusion_algos.stack import ExposureStack
 
 EPS = np.finfo(float).eps
@@ -127,10 +127,23 @@ def test_float_stacks_score_as_8_bit_ones(bracket):
     assert mef_ssim(floats, images[1]) == mef_ssim(ExposureStack(images, [1, 4, 16]), images[1])
 
 
-def test_one_structure_scores_many_pictures(bracket):
+def test_many_pictures_score_as_each_alone(bracket):
     stack = ExposureStack(bracket(3), [1, 4, 16])
-    structure = StackStructure(stack)
-    assert [structure.score(image) for image in stack.images] == [mef_ssim(stack, i) for i in stack.images]
+    together = score_many(stack, [gray_plane(image) for image in stack.images])
+    assert together == pytest.approx([mef_ssim(stack, image) for image in stack.images], abs=1e-12)
+
+
+def test_no_picture_no_score(bracket):
+    assert score_many(ExposureStack(bracket(3)), []) == []
+
+
+@pytest.mark.parametrize("height", [1, 2, 17])
+def test_strips_do_not_show(bracket, monkeypatch, height):
+    stack = ExposureStack(bracket(3, 61, 50), [1, 4, 16])
+    planes = [gray_plane(image) for image in stack.images]
+    whole = score_many(stack, planes)
+    monkeypatch.setattr(module, "STRIP_PIXELS", height * 50)
+    assert score_many(stack, planes) == pytest.approx(whole, abs=1e-12)
 
 
 def test_undefined_below_the_window(bracket):
@@ -147,6 +160,12 @@ def test_another_size_is_refused(bracket):
     stack = ExposureStack(bracket(2), [1, 4])
     with pytest.raises(ValueError, match=r"the fused image has shape \(4, 4, 3\), its stack \(48, 64, 3\)"):
         mef_ssim(stack, np.zeros((4, 4, 3), np.uint8))
+
+
+def test_another_plane_is_refused(bracket):
+    stack = ExposureStack(bracket(2), [1, 4])
+    with pytest.raises(ValueError, match=r"a fused gray plane is uint8 \(4, 4\); give uint8 \(48, 64\)"):
+        score_many(stack, [np.zeros((4, 4), np.uint8)])
 
 
 def test_another_type_is_refused(bracket):

@@ -30,9 +30,10 @@ def test_tall_strips_cover_the_image_once():
     assert (seen == 1).all()
 
 
+@pytest.mark.parametrize("channels", [(), (3,)])
 @pytest.mark.parametrize("size", [(30, 44), (31, 43), (8, 11)])
-def test_enlarged_rows_are_those_of_the_enlarged_plane(size):
-    coarse = np.random.default_rng(2).random((8, 11), np.float32)
+def test_enlarged_rows_are_those_of_the_enlarged_plane(size, channels):
+    coarse = np.random.default_rng(2).random((8, 11, *channels), np.float32)
     whole = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_LINEAR)
     np.testing.assert_allclose(enlarged_rows(coarse, slice(0, size[0]), size), whole, atol=1e-5)
     np.testing.assert_allclose(enlarged_rows(coarse, slice(3, 7), size), whole[3:7], atol=1e-5)

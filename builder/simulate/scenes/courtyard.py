@@ -1,25 +1,25 @@
 """A cloister-like court at noon: sunlit walls, deep shade under arches, and somebody walking through."""
 
+# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
 import math
 
 import numpy as np
 
-from builder.simulate import materials as m
-from builder.simulate.scene import Scene, SceneBuilder, Sky
+from builder.simulate import patterns as m
+from builder.simulate.scene import Scene, SceneBuilder, Sky, View
 from builder.simulate.scenes.furnishing import cloth_colors, leaf_material, pot_plant, table, tree
 
 
 def courtyard(random: np.random.Generator) -> Scene:
     """Court of 13 x 13 m with arcades at the back and on the left."""
     build, surroundings, view = _court(random)
-    return build.finish(surroundings, **view)
+    return build.finish(surroundings, view)
 
 
 def courtyard_with_walker(random: np.random.Generator, progress: float) -> tuple[Scene, np.ndarray]:
-    """The court with a walker `progress` (0..1) of the way across; also the corners (8, 3) of a box that holds
-    the walker and the shadow.
+    """The court with a walker `progress` (0..1) of the way across; box (8, 3) around walker and shadow.
 
     All of `courtyard` is drawn first, so that everything but the walker is the same.
     """
@@ -31,10 +31,10 @@ def courtyard_with_walker(random: np.random.Generator, progress: float) -> tuple
     low = np.minimum(place - (0.6, 0.02, 0.6), place - (0.6, 0.02, 0.6) + shadow * (1, 0, 1))
     high = np.maximum(place + (0.6, 1.9, 0.6), place + (0.6, 0.05, 0.6) + shadow * (1, 0, 1))
     corners = np.array([[(low, high)[(k >> a) & 1][a] for a in range(3)] for k in range(8)])
-    return build.finish(surroundings, **view), corners
+    return build.finish(surroundings, view), corners
 
 
-def _court(random: np.random.Generator) -> tuple[SceneBuilder, Sky, dict[str, object]]:
+def _court(random: np.random.Generator) -> tuple[SceneBuilder, Sky, View]:
     build = SceneBuilder(random)
     _walls(build, random)
     _upper_floor(build, random)
@@ -48,11 +48,7 @@ def _court(random: np.random.Generator) -> tuple[SceneBuilder, Sky, dict[str, ob
         seed=int(random.integers(1 << 16)),
     )  # fmt: skip
     eye = (random.uniform(2.4, 3.6), 1.75, 5.4)
-    return (
-        build,
-        surroundings,
-        {"eye": eye, "look_at": (-0.9, 2.35, -6.0), "field_of_view": 68.0, "glare": 0.006},
-    )
+    return build, surroundings, View(eye, (-0.9, 2.35, -6.0), 68.0, 0.001)
 
 
 def _walls(build: SceneBuilder, random: np.random.Generator) -> None:
@@ -116,7 +112,7 @@ def _upper_floor(build: SceneBuilder, random: np.random.Generator) -> None:
 def _gallery(build: SceneBuilder, random: np.random.Generator) -> None:
     plaster = build.material(m.PLASTER, (0.5, 0.42, 0.32), (0.38, 0.31, 0.24), size=1.2, bump=0.008)
     door = build.material(m.WOOD, (0.16, 0.09, 0.05), (0.08, 0.045, 0.025), size=0.7, bump=0.005, grain=1)
-    soot = build.material(m.PLASTER, (0.015, 0.014, 0.013), (0.01, 0.009, 0.008), size=0.8)
+    soot = build.material(m.PLASTER, (0.006, 0.0055, 0.005), (0.004, 0.0036, 0.0032), size=0.8)
     iron = build.material(m.METAL, (0.05, 0.045, 0.04), size=0.3)
     gap = random.uniform(-0.4, 0.6)
     left, right = gap - 0.65, gap + 0.65
@@ -127,7 +123,8 @@ def _gallery(build: SceneBuilder, random: np.random.Generator) -> None:
     # A windowless store-room behind the open door: the darkest place of the picture.
     for center, size in (
         ((gap, 1.5, -13.9), (5, 3.2, 0.2)), ((gap - 2.4, 1.5, -11.9), (0.2, 3.2, 4)),
-        ((gap + 2.4, 1.5, -11.9), (0.2, 3.2, 4)), ((gap, 3.1, -11.9), (5, 0.2, 4)), ((gap, 0.02, -11.9), (4.8, 0.1, 3.8)),
+        ((gap + 2.4, 1.5, -11.9), (0.2, 3.2, 4)), ((gap, 3.1, -11.9), (5, 0.2, 4)),
+        ((gap, 0.02, -11.9), (4.8, 0.1, 3.8)),
     ):  # fmt: skip
         build.box(center, size, soot)
     build.box((-9.3, 1.9, -0.5), (0.3, 3.8, 18), plaster)

@@ -1,12 +1,13 @@
 """Things that several scenes hold: trees, potted plants, books, tables, chairs."""
 
+# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
 import math
 
 import numpy as np
 
-from builder.simulate import materials as m
+from builder.simulate import patterns as m
 from builder.simulate.scene import SceneBuilder, Vector
 
 
@@ -50,8 +51,10 @@ def pot_plant(build: SceneBuilder, foot: Vector, height: float, leaves: int, pot
 def cloth_colors(random: np.random.Generator, count: int) -> np.ndarray:
     """Muted colours (count, 3) of one palette: hues apart, reds and browns preferred."""
     hue = random.uniform(0, 1) + np.arange(count) * 0.381966
-    color = 0.5 + 0.5 * np.cos(6.2832 * (hue[:, None] + np.array([0.0, 0.33, 0.67])))
-    return (0.04 + 0.42 * color**1.6) * random.uniform(0.5, 1.0, (count, 1)) * (1.0, 0.86, 0.72)
+    vivid = 0.5 + 0.5 * np.cos(6.2832 * (hue[:, None] + np.array([0.0, 0.33, 0.67])))
+    grey = random.uniform(0.35, 0.8, (count, 1))
+    color = grey * vivid.mean(axis=1, keepdims=True) + (1.0 - grey) * vivid**1.4
+    return (0.03 + 0.45 * color) * random.uniform(0.45, 1.0, (count, 1)) * (1.0, 0.85, 0.68)
 
 
 def books(build: SceneBuilder, left: Vector, width: float, covers: list[int], yaw: float = 0.0) -> None:

@@ -1,13 +1,14 @@
 """A living room against the light: sunlit garden behind a bright window, dark corners within."""
 
+# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
 import math
 
 import numpy as np
 
-from builder.simulate import materials as m
-from builder.simulate.scene import Scene, SceneBuilder, Sky
+from builder.simulate import patterns as m
+from builder.simulate.scene import Scene, SceneBuilder, Sky, View
 from builder.simulate.scenes.furnishing import (
     books,
     chair,
@@ -28,15 +29,17 @@ def interior(random: np.random.Generator) -> Scene:
     _window(build, random)
     _shelf(build, random)
     _furniture(build, random)
+    _passage(build)
     _garden(build, random)
     sun = (0.62 * random.choice((-1, 1)) + random.uniform(-0.12, 0.12), 0.8, -0.95)
     surroundings = Sky(
-        sun_direction=sun, sun_light=(170.0, 145.0, 112.0), sun_radius=0.006, zenith=(9.0, 17.0, 36.0),
-        horizon=(34.0, 40.0, 46.0), ground=(9.0, 13.0, 6.0), cloud_cover=0.52, cloud_color=(66.0, 64.0, 62.0),
-        ambient=(0.10, 0.08, 0.06), indoors_beyond=-0.2, seed=int(random.integers(1 << 16)),
+        sun_direction=sun, sun_light=(300.0, 262.0, 205.0), sun_radius=0.006, zenith=(18.0, 34.0, 72.0),
+        horizon=(68.0, 80.0, 92.0), ground=(18.0, 26.0, 12.0), cloud_cover=0.52,
+        cloud_color=(150.0, 146.0, 142.0),
+        ambient=(0.08, 0.065, 0.05), indoors_beyond=-0.2, seed=int(random.integers(1 << 16)),
     )  # fmt: skip
     eye = (random.uniform(-0.7, 0.5), 1.45, 6.2)
-    return build.finish(surroundings, eye=eye, look_at=(0.05, 1.2, 0.0), field_of_view=62.0, glare=0.01)
+    return build.finish(surroundings, View(eye, (0.05, 1.2, 0.0), 62.0, 0.003))
 
 
 def _room(build: SceneBuilder, random: np.random.Generator) -> None:
@@ -127,9 +130,9 @@ def _furniture(build: SceneBuilder, random: np.random.Generator) -> None:
             (0.3 + 0.08 * math.cos(k * 2.5), 0.88, 2.7 + 0.07 * math.sin(k * 2.5)), 0.045, cloth[k % 4]
         )
     build.rod((-0.15, 0.74, 2.85), (-0.15, 0.98, 2.85), 0.035, glaze)
-    for k in range(7):
+    for _ in range(7):
         build.leaf((-0.15, 0.97, 2.85), random.normal(0, 0.5, 3) + (0, 1, 0), 0.28, 0.06, leaf)
-    _armchair(build, (2.1, 0, 1.5), cloth[1], cloth[0])
+    _armchair(build, (2.15, 0, 2.0), cloth[1], cloth[0])
     pot_plant(build, (-2.3, 0, 0.75), 1.7, 34, clay, leaf)
     pot_plant(build, (RIGHT - 0.35, FOOT, 0.08), 0.55, 22, clay, leaf)
     build.rod((0.25, 1.85, 2.7), (0.25, 2.8, 2.7), 0.006, brass)
@@ -144,6 +147,17 @@ def _armchair(build: SceneBuilder, place: tuple[float, float, float], cloth: int
     for a in (-0.4, 0.4):
         build.box((x + 0.82 * a, y + 0.42, z + 0.57 * a), (0.16, 0.36, 0.8), cloth, yaw=-35)
     build.ball((x - 0.02, y + 0.44, z + 0.03), (0.36, 0.09, 0.36), cushion)
+
+
+def _passage(build: SceneBuilder) -> None:
+    """An open door to an unlit passage: the darkest place."""
+    soot = build.material(m.PLASTER, (0.006, 0.0055, 0.005), (0.004, 0.004, 0.004), size=0.5)
+    frame = build.material(m.WOOD, (0.3, 0.17, 0.09), (0.2, 0.11, 0.06), size=0.6, grain=1)
+    x, wall = 2.5, 0.02
+    build.box((x, 1.02, wall), (0.74, 2.04, 0.02), soot)
+    for side in (-0.41, 0.41):
+        build.box((x + side, 1.04, wall + 0.02), (0.09, 2.1, 0.1), frame)
+    build.box((x, 2.09, wall + 0.02), (0.91, 0.1, 0.1), frame)
 
 
 def _pictures(build: SceneBuilder, random: np.random.Generator, wood: int) -> None:

@@ -1,4 +1,4 @@
-"""A narrow street after rain: lamps with glow, lit windows and neon, wires overhead, all again in the wet road."""
+"""A street after rain: lamps with glow, lit windows and neon, wires overhead, all again in the wet road."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from builder.simulate import materials as m
+from builder.simulate import patterns as m
 from builder.simulate import sky
-from builder.simulate.scene import Scene, SceneBuilder, Sky
+from builder.simulate.scene import Scene, SceneBuilder, Sky, View
 from builder.simulate.scenes.furnishing import cloth_colors, tree
 
 NEON = np.array([(6.0, 0.25, 1.2), (0.2, 2.6, 6.0), (6.5, 2.2, 0.1), (0.5, 5.5, 1.2), (3.2, 0.4, 6.0)])
@@ -26,12 +26,13 @@ def night_street(random: np.random.Generator) -> Scene:
     _wires(build, random)
     _van(build, random)
     surroundings = Sky(
-        kind=sky.NIGHT, zenith=(0.0012, 0.0016, 0.0035), horizon=(0.012, 0.009, 0.008),
-        ground=(0.004, 0.004, 0.004), cloud_cover=0.56, cloud_color=(0.011, 0.008, 0.007), ambient=(0.012, 0.01, 0.008),
-        haze=0.00035, fog=0.001, fog_color=(0.012, 0.010, 0.009), seed=int(random.integers(1 << 16)),
+        kind=sky.NIGHT, zenith=(0.001, 0.0016, 0.004), horizon=(0.007, 0.006, 0.007),
+        ground=(0.004, 0.004, 0.004), cloud_cover=0.56, cloud_color=(0.008, 0.006, 0.006),
+        ambient=(0.012, 0.01, 0.008), haze=0.00014, fog=0.0006, fog_color=(0.012, 0.010, 0.009),
+        seed=int(random.integers(1 << 16)),
     )  # fmt: skip
     eye = (random.uniform(-1.2, 1.2), 1.55, 4.0)
-    return build.finish(surroundings, eye=eye, look_at=(0, 2.3, -14.0), field_of_view=66.0, glare=0.04)
+    return build.finish(surroundings, View(eye, (0, 2.3, -14.0), 66.0, 0.02))
 
 
 def _road(build: SceneBuilder) -> None:
@@ -136,13 +137,14 @@ def _signs(build: SceneBuilder, random: np.random.Generator, side: int) -> None:
         x = side * 4.95
         if random.random() < 0.5:
             ring = [(x, y + 0.45 * math.sin(a), z + 0.45 * math.cos(a)) for a in np.linspace(0, 6.2832, 19)]
-            build.wire([(p[0], p[1], z) if False else p for p in ring], 0.03, tube, shadow=False)
+            build.wire(ring, 0.03, tube, shadow=False)
             build.wire([(x, y - 0.25, z), (x, y + 0.25, z)], 0.03, tube, shadow=False)
         else:
             zigzag = [(x - side * 0.25 * (-1) ** i, y + 0.9 - 0.22 * i, z) for i in range(9)]
             build.wire(zigzag, 0.03, tube, shadow=False)
         build.rod((side * 5.6, y, z - 0.1), (x, y, z - 0.1), 0.025, tube, shadow=False)
-        build.lamp((x - side * 0.2, y, z), 0.3, color * 0.32)
+        if k < 2:  # the farther ones light nothing that is seen
+            build.lamp((x - side * 0.2, y, z), 0.3, color * 0.32)
 
 
 def _end_of_street(build: SceneBuilder, random: np.random.Generator) -> None:

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from builder.simulate import materials as m
-from builder.simulate.scene import Scene, SceneBuilder, Sky
+from builder.simulate import patterns as m
+from builder.simulate.scene import Scene, SceneBuilder, Sky, View
 from builder.simulate.scenes.furnishing import leaf_material, pot_plant
 
 HALF, HEIGHT = 2.7, 8.4  # the square stairwell, metres
@@ -17,16 +17,18 @@ def staircase(random: np.random.Generator) -> Scene:
     """Stairwell of 5.4 x 5.4 m with two tall windows in the far wall."""
     build = SceneBuilder(random)
     _well(build, random)
+    _cellar_door(build)
     _stairs(build, random)
     _things(build, random)
     sun = (random.choice((-1, 1)) * random.uniform(0.45, 0.8), 0.95, -random.uniform(0.8, 1.0))
     surroundings = Sky(
-        sun_direction=sun, sun_light=(120.0, 102.0, 78.0), sun_radius=0.008, zenith=(9.0, 17.0, 34.0),
-        horizon=(34.0, 40.0, 46.0), ground=(9.0, 9.0, 7.0), cloud_cover=0.5, cloud_color=(70.0, 68.0, 66.0),
-        ambient=(0.14, 0.12, 0.1), indoors_beyond=-HALF - 0.2, seed=int(random.integers(1 << 16)),
+        sun_direction=sun, sun_light=(260.0, 220.0, 170.0), sun_radius=0.008, zenith=(18.0, 34.0, 68.0),
+        horizon=(68.0, 80.0, 92.0), ground=(9.0, 9.0, 7.0), cloud_cover=0.5,
+        cloud_color=(150.0, 146.0, 142.0),
+        ambient=(0.07, 0.06, 0.05), indoors_beyond=-HALF - 0.2, seed=int(random.integers(1 << 16)),
     )  # fmt: skip
     eye = (random.uniform(-0.5, 0.5), 1.6, HALF - 0.1)
-    return build.finish(surroundings, eye=eye, look_at=(0, 2.75, -1.0), field_of_view=78.0, glare=0.012)
+    return build.finish(surroundings, View(eye, (0, 2.75, -1.0), 78.0, 0.0015))
 
 
 def _well(build: SceneBuilder, random: np.random.Generator) -> None:
@@ -58,6 +60,18 @@ def _well(build: SceneBuilder, random: np.random.Generator) -> None:
         for y in np.arange(2.25, 6.9, 0.62):
             build.box((x, y, -HALF - 0.12), (1.15, 0.035, 0.045), frame)
         build.window_light((x, 4.45, -HALF + 0.01), (0.57, 0, 0), (0, 2.2, 0), (15.0, 17.0, 19.5))
+
+
+def _cellar_door(build: SceneBuilder) -> None:
+    """An open door into the unlit cellar: the darkest place."""
+    soot = build.material(m.PLASTER, (0.006, 0.0055, 0.005), (0.004, 0.004, 0.004), size=0.5)
+    frame = build.material(m.WOOD, (0.2, 0.11, 0.06), (0.12, 0.07, 0.04), size=0.6, grain=1)
+    x, wall = 0.9, -HALF + 0.03
+    build.box((x, 0.95, wall), (0.8, 1.9, 0.02), soot)
+    for side in (-0.44, 0.44):
+        build.box((x + side, 0.97, wall + 0.03), (0.1, 1.94, 0.12), frame)
+    build.box((x, 1.94, wall + 0.03), (0.98, 0.1, 0.12), frame)
+    build.box((x + 0.62, 0.95, wall + 0.36), (0.04, 1.86, 0.76), frame, yaw=28)
 
 
 def _stairs(build: SceneBuilder, random: np.random.Generator) -> None:
@@ -97,7 +111,7 @@ def _things(build: SceneBuilder, random: np.random.Generator) -> None:
     pot_plant(build, (random.choice((-1, 1)) * 2.1, 0, -2.0), 1.6, 30, clay, leaf)
     pot_plant(build, (1.2, 2.24, -HALF + 0.1), 0.45, 16, clay, leaf)
     build.rod((1.9, 0, 0.9), (1.9, 0.62, 0.9), 0.12, brass)
-    for k in range(4):
+    for _ in range(4):
         top = (1.9 + random.uniform(-0.12, 0.12), 1.0, 0.9 + random.uniform(-0.12, 0.12))
         build.rod((1.9, 0.1, 0.9), top, 0.012, wood)
     from builder.simulate.scenes.furnishing import cloth_colors

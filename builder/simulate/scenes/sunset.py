@@ -1,14 +1,15 @@
-"""A lake at sunset: ridges in mist, burning clouds, glitter on the water, a pier and reeds against the light."""
+"""A lake at sunset: ridges in mist, burning clouds, glitter on water, pier and reeds against the light."""
 
+# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
 import math
 
 import numpy as np
 
-from builder.simulate import materials as m
+from builder.simulate import patterns as m
 from builder.simulate import sky
-from builder.simulate.scene import Scene, SceneBuilder, Sky
+from builder.simulate.scene import Scene, SceneBuilder, Sky, View
 from builder.simulate.scenes.furnishing import leaf_material
 
 
@@ -22,16 +23,16 @@ def sunset(random: np.random.Generator) -> Scene:
     _boat(build, random, -side)
     _shore(build, random, -side)
     azimuth = -side * random.uniform(0.02, 0.16)
-    elevation = random.uniform(0.10, 0.14)
+    elevation = random.uniform(0.13, 0.16)
     warm = random.uniform(0.85, 1.15, 3)
     surroundings = Sky(
         kind=sky.SUNSET, sun_direction=(math.sin(azimuth), elevation, -math.cos(azimuth)),
-        sun_light=(5.0, 2.4, 0.9), sun_radius=0.017, sun_disk=(3000.0, 1700.0, 620.0),
-        zenith=tuple(np.array((0.16, 0.25, 0.55)) * warm), horizon=tuple(np.array((2.6, 1.25, 0.55)) * warm),
-        ground=(0.9, 0.8, 0.6), cloud_cover=random.uniform(0.5, 0.56), cloud_color=(5.0, 2.2, 0.95),
+        sun_light=(5.0, 2.4, 0.9), sun_radius=0.021, sun_disk=(4500.0, 2500.0, 900.0),
+        zenith=tuple(np.array((0.11, 0.3, 1.05)) * warm), horizon=tuple(np.array((2.6, 1.25, 0.55)) * warm),
+        ground=(0.9, 0.8, 0.6), cloud_cover=random.uniform(0.5, 0.56), cloud_color=(5.2, 2.1, 1.15),
         ambient=(0.1, 0.1, 0.14), seed=int(random.integers(1 << 16)),
     )  # fmt: skip
-    return build.finish(surroundings, eye=(0, 2.1, 6.0), look_at=(0, 2.45, 0), field_of_view=56.0, glare=0.03)
+    return build.finish(surroundings, View((0, 2.1, 6.0), (0, 2.45, 0), 56.0, 0.02))
 
 
 def _pier(build: SceneBuilder, random: np.random.Generator, side: int) -> None:

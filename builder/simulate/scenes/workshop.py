@@ -1,13 +1,14 @@
 """A joiner's workshop: tools on the wall, a lamp over the bench, and a doorway into daylight."""
 
+# ruff: noqa: RUF005 (sums of arrays and tuples are vector sums here)
 from __future__ import annotations
 
 import math
 
 import numpy as np
 
-from builder.simulate import materials as m
-from builder.simulate.scene import Scene, SceneBuilder, Sky
+from builder.simulate import patterns as m
+from builder.simulate.scene import Scene, SceneBuilder, Sky, View
 from builder.simulate.scenes.furnishing import books, cloth_colors, leaf_material, tree
 
 DOOR_LEFT, DOOR_RIGHT, DOOR_HEAD = 1.25, 2.45, 2.2  # opening in the wall z = 0, metres
@@ -26,11 +27,12 @@ def workshop(random: np.random.Generator) -> Scene:
     sun = (random.uniform(-0.75, -0.35), 0.75, -random.uniform(0.7, 1.0))
     surroundings = Sky(
         sun_direction=sun, sun_light=(260.0, 225.0, 175.0), sun_radius=0.006, zenith=(14.0, 26.0, 55.0),
-        horizon=(50.0, 60.0, 70.0), ground=(14.0, 16.0, 8.0), cloud_cover=0.5, cloud_color=(110.0, 106.0, 100.0),
-        ambient=(0.06, 0.045, 0.03), indoors_beyond=-0.2, haze=0.004, seed=int(random.integers(1 << 16)),
+        horizon=(50.0, 60.0, 70.0), ground=(14.0, 16.0, 8.0), cloud_cover=0.5,
+        cloud_color=(110.0, 106.0, 100.0),
+        ambient=(0.04, 0.03, 0.02), indoors_beyond=-0.2, haze=0.0016, seed=int(random.integers(1 << 16)),
     )  # fmt: skip
     eye = (random.uniform(-0.9, -0.1), 1.5, 4.7)
-    return build.finish(surroundings, eye=eye, look_at=(0.15, 1.22, 0), field_of_view=64.0, glare=0.012)
+    return build.finish(surroundings, View(eye, (0.15, 1.22, 0), 64.0, 0.005))
 
 
 def _room(build: SceneBuilder, random: np.random.Generator) -> None:

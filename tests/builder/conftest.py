@@ -1,0 +1,36 @@
+"""One simulated folder and one undisturbed build of it, shared by all tests of the builder; nobody changes them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from builder.simulate import simulate
+from tests.builder.foundry import build_command
+
+SMALL = (192, 128)
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory) -> Path:
+    """`photos` and `truth` of the six scenes, 192x128."""
+    folder = tmp_path_factory.mktemp("simulated")
+    simulate(folder, size=SMALL)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built(simulated, tmp_path_factory) -> Path:
+    """The data folder of an undisturbed serial build."""
+    data = tmp_path_factory.mktemp("built")
+    answer = build_command(data, simulated / "photos", executor="serial")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return data
+
+
+@pytest.fixture
+def own_copy(built, tmp_path) -> Path:
+    """A copy of the finished data folder that the test may change."""
+    return Path(shutil.copytree(built, tmp_path / "data"))

@@ -1,0 +1,75 @@
+"""Running `python -m builder` as people do, in a process of its own, and comparing what it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+STORE_FOLDERS = ("originals", "aligned", "cache", "fused", "previews")
+
+
+def foundry(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m builder ...` to its end."""
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=_environment(environment),
+        check=False,
+    )
+
+
+def start_foundry(*arguments: object, **environment: str) -> subprocess.Popen[str]:
+    """`python -m builder ...` under way, as the leader of a process group that can be killed as a whole."""
+    return subprocess.Popen(
+        command(*arguments), text=True, cwd=ROOT, env=_environment(environment), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "builder", *map(str, arguments)]
+
+
+def build_command(
+    data: Path, *source: Path, executor: str = "serial", options: tuple[object, ...] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`build` with an executor."""
+    return foundry("build", *source, "--data", data, "--executor", executor, *options, **environment)
+
+
+def _environment(extra: dict[str, str]) -> dict[str, str]:
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("FOUNDRY_")}
+    inherited.pop("DATABASE_URL", None)
+    return {**inherited, **extra}
+
+
+def store_contents(data: Path) -> dict[str, object]:
+    """Every derived and original file by its path; of sidecars all but `run`, which may differ between builds."""
+    return {
+        path.relative_to(data).as_posix(): _content(path)
+        for folder in STORE_FOLDERS
+        for path in sorted((data / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+def _content(path: Path) -> object:
+    if path.suffix != ".json":
+        return path.read_bytes()
+    document = json.loads(path.read_bytes())
+    document.pop("run", None)
+    return document
+
+
+def assert_same_store(data: Path, expected: Path) -> None:
+    """The same files with the same bytes; the message names the first that differs."""
+    mine, theirs = store_contents(data), store_contents(expected)
+    assert sorted(mine) == sorted(theirs)
+    different = [path for path in mine if mine[path] != theirs[path]]
+    assert not different, f"{len(different)} files differ, the first: {different[0]}"

@@ -1,0 +1,242 @@
+"""The whole build on simulated photographs: what it makes, that it resumes, that every executor makes the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from builder.catalog import Candidate, Scene, catalog_url, open_catalog
+from builder.images import read_image
+from builder.registration.alignment import FrameTransform
+from builder.scene_record import read_scene, scene_names
+from builder.store import Store
+from fusion_algos import ALGORITHMS
+from tests.builder.dask_cluster import mortal_cluster
+from tests.builder.foundry import assert_same_store, build_command, foundry, store_contents
+
+SCENES = ("courtyard", "interior", "night-street", "sunset", "treppenhaus-sued", "workshop")
+
+
+def rows(data, query):
+    catalog = open_catalog(catalog_url(data))
+    with catalog.reading() as session:
+        found = session.execute(query).all()
+    catalog.close()
+    return found
+
+
+def alignment_result(data, scene):
+    (product,) = Store(data).products("aligned", scene)
+    return product.result
+
+
+def test_every_scene_has_every_candidate(built):
+    assert tuple(scene_names(built)) == SCENES
+    states = rows(built, select(Scene.name, Scene.status).order_by(Scene.name))
+    assert [tuple(row) for row in states] == [(name, "ready") for name in SCENES]
+    made = rows(built, select(Candidate.path, Candidate.quality, Candidate.preview_path))
+    assert len(made) == len(SCENES) * len(ALGORITHMS)
+    for path, quality, preview in made:
+        picture = read_image(built / path)
+        assert picture.dtype == np.uint8
+        assert picture.std() > 5  # a picture, not a blank
+        assert 0.3 < quality <= 1
+        assert {"w480.jpg", "w2048.jpg", "tiles.dzi"} <= {file.name for file in (built / preview).iterdir()}
+
+
+def test_tripod_scenes_pass_through_bit_for_bit(built):
+    for name in ("interior", "courtyard"):
+        result = alignment_result(built, name)
+        assert result["identity"]
+        assert all(frame["passed_through"] for frame in result["frames"])
+        assert [frame["path"] for frame in result["frames"]] == [
+            exposure.path for exposure in read_scene(built, name).exposures
+        ]
+
+
+def test_the_hand_held_scene_is_registered_and_cropped(built):
+    result = alignment_result(built, "sunset")
+    assert not result["identity"]
+    assert result["width"] < 192
+    assert {FrameTransform(**frame["transform"]).method for frame in result["frames"]} > {"reference"}
+
+
+def test_a_scene_in_portrait_is_upright(built):
+    result = alignment_result(built, "treppenhaus-sued")
+    assert (result["width"], result["height"]) == (128, 192)
+
+
+def test_each_frame_is_decoded_once_for_all_algorithms(built):
+    (run,) = (built / "runs").glob("*/run.json")
+    counts = json.loads(run.read_text())["counts"]
+    frames = sum(len(read_scene(built, name).exposures) for name in SCENES)
+    assert counts["frames_decoded"] == frames
+    assert counts["candidates_made"] == len(SCENES) * len(ALGORITHMS)
+
+
+def test_sidecars_hold_recipe_result_and_run_but_no_absolute_path(built):
+    for path in (built / "fused").rglob("*.json"):
+        document = json.loads(path.read_text())
+        assert set(document) == {"key", "recipe", "result", "run"}
+        assert str(built) not in path.read_text()
+
+
+def test_a_second_build_makes_nothing_anew(own_copy, simulated):
+    before = {path: path.stat().st_mtime_ns for path in own_copy.rglob("*") if path.parent.name != "runs"}
+    answer = build_command(own_copy, simulated / "photos")
+    assert answer.returncode == 0, answer.stderr
+    assert "0 candidates made, 6 of 6 scenes were up to date, 0 frames decoded" in answer.stdout
+    for path, modified in before.items():
+        if path.is_file() and path.suffix not in (".sqlite", ".csv") and "sqlite" not in path.name:
+            assert path.stat().st_mtime_ns == modified, path
+
+
+@pytest.mark.parametrize("executor", ["local:2", "dask", "shards"])
+def test_every_executor_makes_the_same_bytes(executor, built, simulated, tmp_path):
+    photos, data = simulated / "photos", tmp_path / "data"
+    if executor == "dask":
+        with mortal_cluster(2) as cluster:
+            answers = [build_command(data, photos, executor=f"dask:{cluster.scheduler_address}")]
+    elif executor == "shards":
+        answers = [
+            build_command(data, photos, options=("--shard", "1/2")),
+            build_command(data, options=("--shard", "2/2")),
+        ]
+        assert not (data / "catalog.sqlite").exists()
+        answers.append(foundry("status", "--data", data))
+    else:
+        answers = [build_command(data, photos, executor=executor)]
+    for answer in answers:
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert_same_store(data, built)
+    assert catalog_facts(data) == catalog_facts(built)
+
+
+def catalog_facts(data):
+    scenes = rows(
+        data, select(Scene.name, Scene.status, Scene.width, Scene.ghost_score, Scene.crop, Scene.flags)
+    )
+    candidates = rows(data, select(Candidate.key, Candidate.path, Candidate.sha256, Candidate.quality))
+    return sorted(map(repr, scenes)), sorted(map(repr, candidates))
+
+
+def test_a_lost_catalog_is_rebuilt_from_the_files(own_copy, built):
+    for path in own_copy.glob("catalog.sqlite*"):
+        path.unlink()
+    assert foundry("status", "--data", own_copy).returncode == 0
+    assert catalog_facts(own_copy) == catalog_facts(built)
+
+
+def test_lost_pictures_are_made_again_the_same(own_copy, built):
+    shutil.rmtree(own_copy / "fused" / "sunset")
+    shutil.rmtree(own_copy / "cache")
+    next((own_copy / "fused" / "interior").glob("li2013-*.png")).unlink()
+    answer = build_command(own_copy)
+    assert answer.returncode == 0, answer.stderr
+    contents, expected = store_contents(own_copy), store_contents(built)
+    assert {path: content for path, content in expected.items() if not path.startswith("cache")} == {
+        path: content for path, content in contents.items() if not path.startswith("cache")
+    }
+
+
+def test_a_changed_parameter_is_a_new_file_and_the_old_stays(own_copy):
+    settings = own_copy / "project.toml"
+    settings.write_text("[algorithms.li2013]\nradius_scale = 0.5\n")
+    before = set(store_contents(own_copy))
+    answer = build_command(own_copy)
+    assert answer.returncode == 0, answer.stderr
+    new = {path for path in set(store_contents(own_copy)) - before if path.endswith(".png")}
+    assert {path.split("/")[2].split("-")[0] for path in new} == {"li2013"}
+    assert before < set(store_contents(own_copy))
+    states = rows(own_copy, select(Candidate.status).where(Candidate.algorithm == "li2013"))
+    assert sorted(row[0] for row in states) == ["done"] * 6 + ["superseded"] * 6
+    listed = foundry("prune", "--data", own_copy)
+    assert "superseded" in listed.stdout
+    assert foundry("prune", "--data", own_copy, "--yes").returncode == 0
+    assert len(list((own_copy / "fused").rglob("li2013-*.png"))) == 6
+    assert foundry("status", "--data", own_copy).returncode == 0
+
+
+def test_prune_frees_the_cache_and_a_build_does_not_miss_it(own_copy):
+    assert list((own_copy / "cache").rglob("*.npy"))
+    assert foundry("prune", "--data", own_copy, "--yes").returncode == 0
+    assert not list((own_copy / "cache").rglob("*.npy"))
+    assert "6 of 6 scenes were up to date" in build_command(own_copy).stdout
+
+
+def test_verify_finds_a_flipped_byte(own_copy):
+    path = next((own_copy / "fused" / "sunset").glob("bruce2014-*.png"))
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1
+    path.write_bytes(data)
+    answer = foundry("status", "--verify", "--data", own_copy)
+    assert answer.returncode == 1
+    assert path.name in answer.stdout
+
+
+def test_a_changed_original_is_named(own_copy):
+    shutil.rmtree(own_copy / "aligned" / "interior")
+    path = next((own_copy / "originals" / "interior").glob("00-*.jpg"))
+    path.write_bytes(path.read_bytes() + b"x")
+    answer = build_command(own_copy)
+    assert answer.returncode == 1
+    assert "is not the file that was ingested" in answer.stderr
+    assert rows(own_copy, select(Scene.status).where(Scene.name == "interior")) == [("failed",)]
+
+
+def test_dry_run_writes_nothing(own_copy):
+    next((own_copy / "fused" / "sunset").glob("bruce2014-*.png")).unlink()
+    before = sorted(own_copy.rglob("*"))
+    answer = build_command(own_copy, options=("--dry-run",))
+    assert answer.returncode == 0
+    assert "bruce2014" in answer.stdout
+    assert sorted(own_copy.rglob("*")) == before
+
+
+def test_scale_makes_small_candidates(simulated, tmp_path):
+    answer = build_command(
+        tmp_path, simulated / "photos" / "interior", options=("--scale", "1/2", "--limit", "1")
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert read_image(next((tmp_path / "fused" / "interior").glob("mertens2009-*.png"))).shape == (64, 96, 3)
+
+
+def test_only_and_json(own_copy):
+    answer = build_command(own_copy, options=("--only", "sunset", "--json"))
+    assert answer.returncode == 0
+    assert {row["scene"] for row in json.loads(answer.stdout)["Scenes"]} == set(SCENES)
+    wrong = build_command(own_copy, options=("--only", "sunrise"))
+    assert wrong.returncode == 2
+    assert "no scene 'sunrise'" in wrong.stderr
+    assert "sunset" in wrong.stderr
+
+
+def test_no_control_characters_without_a_terminal(own_copy):
+    answer = build_command(own_copy)
+    assert not {"\r", "\x1b"} & set(answer.stdout + answer.stderr)
+
+
+def test_a_read_only_place_is_named(simulated, tmp_path):
+    (tmp_path / "data").write_text("a file where the folder should be")
+    answer = build_command(tmp_path / "data", simulated / "photos")
+    assert answer.returncode == 2
+    assert "data" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_contact_sheets(own_copy):
+    answer = foundry("contact-sheet", "--data", own_copy, "--only", "sunset")
+    assert answer.returncode == 0, answer.stderr
+    sheet = read_image(own_copy / "contact_sheets" / "sunset.jpg")
+    assert sheet.shape[1] == 2400
+    assert sheet.std() > 20
+
+
+def test_doctor_is_content(own_copy):
+    answer = foundry("doctor", "--data", own_copy, "--executor", "local:1")
+    assert answer.returncode == 0, answer.stdout
+    assert "All well." in answer.stdout
