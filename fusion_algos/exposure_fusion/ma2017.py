@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fusion_algos import row_strips
 from fusion_algos.algorithm import algorithm
 from fusion_algos.color import round_to_8_bit
 from fusion_algos.color_patches import blend_patches, patch_factors, patch_likeness
 from fusion_algos.edge_filters import scaled_radius
 from fusion_algos.reference_exposure import histograms, least_clipped, matching_levels
-from fusion_algos.row_strips import over_strips, row_strips
+from fusion_algos.row_strips import over_strips
 from fusion_algos.row_windows import over_tall_strips
 from fusion_algos.stack import ExposureStack
 
@@ -26,6 +27,7 @@ STRIDE = 2  # pixels from patch to patch
 PAIRS_UP_TO = 10  # exposures; of more, above PAIRS_PIXELS, the structures' sum is not normalised
 PAIRS_PIXELS = 4_000_000
 STRIP_EXPOSURES = 128  # a strip is lower the more exposures it holds; these fill an ordinary strip
+STRIP_PATCHES = 3  # patches' heights; a lower strip would read more rows around it than it writes
 LARGEST_FLOAT32 = 2**24  # up to here float32 holds every integer
 LIKENESS_FLOOR = 0.03**2 / 2
 DARKEST, BRIGHTEST = 0.01, 0.99  # patch means of a reference that says nothing there
@@ -60,7 +62,7 @@ def fuse(
     by ||r|| (within .002 of the published scores).
     """
     size = min(2 * scaled_radius(RADIUS, radius_scale) + 1, stack.height, stack.width)
-    grid = _PatchGrid.of(stack.shape, size)
+    grid = _PatchGrid.of(stack.shape, size, STRIDE * max(1, int(radius_scale)))
     sources = _consistent_sources(stack, grid, least_likeness) if deghost else _exposures(stack)
     return _fused(sources, grid, sigma_global, sigma_local)
 
@@ -70,12 +72,13 @@ class _PatchGrid:
     """Upper left corners of the sampled patches."""
 
     size: int
+    stride: int
     tops: NDArray[np.int64]
     lefts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], size: int) -> _PatchGrid:
-        return cls(size, *(_every_other(length - size) for length in shape[:2]))
+    def of(cls, shape: tuple[int, ...], size: int, stride: int) -> _PatchGrid:
+        return cls(size, stride, *(_corners(length - size, stride) for length in shape[:2]))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -94,8 +97,8 @@ class _PatchGrid:
         return np.stack([first, last], axis=1)
 
 
-def _every_other(last: int) -> NDArray[np.int64]:
-    corners = np.arange(0, last + 1, STRIDE)
+def _corners(last: int, stride: int) -> NDArray[np.int64]:
+    corners = np.arange(0, last + 1, stride)
     return corners if corners[-1] == last else np.append(corners, last)
 
 
@@ -155,7 +158,7 @@ def _white(stack: ExposureStack) -> float:
 
 def _mean(stack: ExposureStack, k: int) -> float:
     """Mean of all values of exposure k, in [0, 1]."""
-    strips = row_strips(stack.height, stack.width)
+    strips = row_strips.row_strips(stack.height, stack.width)
     return sum(sum(cv2.sumElems(_levels(stack, k, rows))) for rows in strips) / (
         _white(stack) * np.prod(stack.shape)
     )
@@ -196,7 +199,8 @@ def _fused(sources: _Sources, grid: _PatchGrid, sigma_global: float, sigma_local
         blend_patches(planes, rows.start - pixels.start, factors, covering, columns, _white(stack), blended)
         cv2.merge(list(blended), fused[rows])
 
-    over_strips(stack.height, max(1, stack.width * count // STRIP_EXPOSURES), work)
+    lowest = max(1, row_strips.STRIP_PIXELS // (STRIP_PATCHES * grid.size))
+    over_strips(stack.height, min(max(1, stack.width * count // STRIP_EXPOSURES), lowest), work)
     return fused
 
 
@@ -222,7 +226,7 @@ def _consistent_sources(stack: ExposureStack, grid: _PatchGrid, least_likeness: 
 
 def _counts(stack: ExposureStack, k: int) -> NDArray[np.int64]:
     """Histograms of exposure k, 3 x 256."""
-    strips = row_strips(stack.height, stack.width)
+    strips = row_strips.row_strips(stack.height, stack.width)
     return np.sum([histograms(_rounded_to_8_bit(_levels(stack, k, rows))) for rows in strips], axis=0)
 
 
@@ -251,7 +255,7 @@ def _consistent_patches(
 
     over_tall_strips(*grid.shape, work)
     clipped = (means[0] < DARKEST) | (means[0] > BRIGHTEST)
-    radius = grid.size / STRIDE
+    radius = grid.size / grid.stride
     as_bright = np.abs(_matched(means[1], means[0]) - means[0]) <= LARGEST_MEAN_DIFFERENCE
     # A clipped reference has no structure to compare: what overlaps something of another brightness goes too.
     overlapped = _distance(as_bright | ~clipped) <= radius

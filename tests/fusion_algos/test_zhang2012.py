@@ -82,6 +82,16 @@ def test_clipped_luma_has_no_direction_to_agree():
     np.testing.assert_allclose(fused, lit / 255, atol=1e-4)
 
 
+@pytest.mark.parametrize("smoothing", ["gaussian", "guided"])
+def test_cells_of_large_windows_change_little(bracket, monkeypatch, smoothing):
+    """The same sigma, once with pixels and once with cells of 3x3."""
+    stack = ExposureStack(bracket(3, 180, 240), [1, 4, 16])
+    cells = zhang2012.fuse(stack, smoothing=smoothing, radius_scale=3.0)
+    monkeypatch.setattr(zhang2012, "GUIDED_RADIUS", 3 * zhang2012.GUIDED_RADIUS)
+    difference = np.abs(zhang2012.fuse(stack, smoothing=smoothing, sigma=6.0) - cells)
+    assert difference.mean() < 0.01
+
+
 def test_an_unknown_smoothing_is_named(bracket):
     with pytest.raises(ValueError, match="unknown smoothing 'median'; choose one of gaussian, guided"):
         zhang2012.fuse(ExposureStack(bracket(2), [1, 4]), smoothing="median")
