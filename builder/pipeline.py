@@ -109,7 +109,7 @@ class _SceneWork:
         try:
             if self.store.find(recipe) is None:
                 with self._step(algorithm):
-                    _, picture = fuse_candidate(self.store, recipe, self.stack)
+                    _, picture = fuse_candidate(self.store, recipe, self.stack, self.aligned.is_moving)
                 self.made += 1
         except StoreFull:
             raise  # the disk's fault, not the algorithm's

@@ -74,6 +74,11 @@ class AlignedScene:
         return str(self.product.result["rejected"])
 
     @property
+    def is_moving(self) -> bool:
+        """Something moved between the frames, or may have."""
+        return bool(self.product.result["motion"] != "static")
+
+    @property
     def records(self) -> list[AlignedFrame]:
         """One per exposure, dark to bright."""
         return [AlignedFrame(**frame) for frame in self.product.result["frames"]]

@@ -21,6 +21,9 @@ from fusion_algos import ALGORITHMS, ExposureStack
 # 512 x 339 to 512 x 384. In 24 MP such windows see nothing but noise where a wall or the sky is smooth.
 PUBLISHED_PIXELS = 512 * 384
 
+# Stands in a recipe for what only alignment will know: recipes are planned before a picture is decoded.
+IF_MOVING = "if-moving"
+
 
 def planned_algorithms(settings: Settings) -> tuple[str, ...]:
     """The algorithms that a build runs, in display order; raises SettingsError on an unknown name."""
@@ -58,10 +61,13 @@ def candidate_recipe(scene: SceneRecord, alignment_key: str, name: str, settings
 
 
 def _parameters(scene: SceneRecord, name: str, settings: Settings) -> dict[str, Any]:
-    """Defaults, windows in proportion to the photographs, and what the settings say, which wins."""
+    """Defaults, windows in proportion to the photographs, ghosts only removed where something moved; what the
+    settings say wins."""
     parameters = dict(ALGORITHMS[name].parameters)
     if "radius_scale" in parameters and settings.fuse.scale_windows:
         parameters["radius_scale"] = window_scale(scene, settings.align.scale)
+    if "deghost" in parameters:
+        parameters["deghost"] = IF_MOVING
     return {**parameters, **settings.algorithms.get(name, {})}
 
 
@@ -71,11 +77,17 @@ def window_scale(scene: SceneRecord, scale: float) -> float:
     return max(1.0, round(scale * math.sqrt(first.width * first.height / PUBLISHED_PIXELS), 2))
 
 
-def fuse_candidate(store: Store, recipe: Recipe, stack: ExposureStack) -> tuple[Product, NDArray[np.uint8]]:
-    """Run one algorithm and store its picture; returns the product and the picture (HxWx3 uint8)."""
+def fuse_candidate(
+    store: Store, recipe: Recipe, stack: ExposureStack, moving: bool
+) -> tuple[Product, NDArray[np.uint8]]:
+    """Run one algorithm and store its picture; returns the product and the picture (HxWx3 uint8).
+
+    `moving` is what alignment found, and so determined by the recipe's input.
+    """
     settings: Mapping[str, Any] = recipe.settings
+    parameters = {k: moving if v == IF_MOVING else v for k, v in settings["parameters"].items()}
     started, used = time.perf_counter(), time.process_time()
-    fused = ALGORITHMS[settings["algorithm"]](stack, **settings["parameters"])
+    fused = ALGORITHMS[settings["algorithm"]](stack, **parameters)
     run = {
         "seconds": round(time.perf_counter() - started, 3),
         "cpu_seconds": round(time.process_time() - used, 3),

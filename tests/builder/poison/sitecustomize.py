@@ -38,10 +38,10 @@ class _Poisoner(MetaPathFinder):
                 os.environ["FOUNDRY_TEST_POISON"].split(":"),
             )
 
-            def poisoned(store, recipe, stack):
+            def poisoned(store, recipe, stack, moving):
                 if (recipe.scene, recipe.label) == (scene, algorithm):
                     _do_harm(deed)
-                return fuse(store, recipe, stack)
+                return fuse(store, recipe, stack, moving)
 
             module.fuse_candidate = poisoned
 
