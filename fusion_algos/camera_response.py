@@ -21,6 +21,7 @@ SAMPLED_PIXELS = 250_000
 GROUPS = 200  # samples of the response, each the median of a group of pixels
 LEVEL_NOISE = 8  # levels by which noise may make a longer exposure darker
 FITS, OUTLYING = 3, 3.0  # groups that err by so many times the median error are left out of the next fit
+RIDGE = 1e-9  # where exposures say nothing of the curve it becomes flat, which is not plausible
 SMOOTHNESS = 100.0  # lambda of Debevec and Malik
 
 
@@ -157,4 +158,4 @@ def _fitted_curve(samples: NDArray[np.intp], log_seconds: Curve, hat: Curve) -> 
         np.add.at(normal, (levels[:, np.newaxis], levels[np.newaxis]), centered)
         np.add.at(right, levels, centered @ log_seconds)
     normal[MIDDLE_LEVEL, MIDDLE_LEVEL] += len(samples)  # g(128) = 0
-    return np.linalg.lstsq(normal, right, rcond=None)[0]
+    return np.linalg.solve(normal + RIDGE * np.eye(256), right)

@@ -40,11 +40,15 @@ def merge(stack: ExposureStack, response: str = "srgb") -> Plane:
     return merge_encoded(stack, named_response(stack, response))
 
 
-def merge_linear(stack: ExposureStack) -> Plane:
+# Gives for exposure k and some rows how far each pixel is trusted: HxW float32, larger than 0, up to 1.
+Trust = Callable[[int, slice], Plane]
+
+
+def merge_linear(stack: ExposureStack, trust: Trust | None = None) -> Plane:
     """Radiance from linear planes: all light of the unsaturated exposures over all their time.
 
     sum w_k x_k / sum w_k t_k is the best estimate under photon noise; w_k falls from 1 to 0 while the largest
-    channel rises from .90 to .98 of white. Saturated everywhere: the darkest exposure.
+    channel rises from .90 to .98 of white, times `trust`. Saturated everywhere: the darkest exposure.
     Raises ValueError if the stack has no linear planes.
     """
     if stack.linear_images is None:
@@ -55,19 +59,28 @@ def merge_linear(stack: ExposureStack) -> Plane:
         time = np.full(light.shape[:2], SMALLEST_WEIGHT)
         for k, seconds in enumerate(stack.relative_seconds):
             linear = stack.linear_image(k, rows)
-            weight = np.clip((SATURATED - _largest_channel(linear)) / (SATURATED - UNSATURATED), 0, 1)
+            weight = unsaturated_weight(linear)
+            if trust is not None:
+                weight *= trust(k, rows)
             _add_product(linear, weight, light)
             time += weight * np.float32(seconds)
         return light / time[..., np.newaxis]
 
-    return by_strips(stack, merge_rows)
+    return _by_strips(stack, merge_rows)
 
 
-def merge_encoded(stack: ExposureStack, response: CameraResponse | None = None) -> Plane:
+def unsaturated_weight(linear: Plane) -> Plane:
+    """1 below .90 of white, 0 above .98, by the largest channel: HxWx3 -> HxW float32."""
+    return np.clip((SATURATED - _largest_channel(linear)) / (SATURATED - UNSATURATED), 0, 1)
+
+
+def merge_encoded(
+    stack: ExposureStack, response: CameraResponse | None = None, trust: Trust | None = None
+) -> Plane:
     """Radiance from the images: sum w_k light(x_k) / t_k / sum w_k, light(x) by `response` or else sRGB.
 
-    One weight per pixel, against color fringes: see `LevelWeights`. Debevec and Malik average ln E instead;
-    level 0 has no logarithm.
+    One weight per pixel, against color fringes: see `LevelWeights`; times `trust`. Debevec and Malik average
+    ln E instead; level 0 has no logarithm.
     """
     tables = exposure_tables(stack, response or srgb_response())
     weights = [LevelWeights.of(stack, k) for k in range(len(stack))]
@@ -77,11 +90,14 @@ def merge_encoded(stack: ExposureStack, response: CameraResponse | None = None) 
         light, total = np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32)
         for k in range(len(stack)):
             levels = image_levels(stack, k, rows)
-            add_exposure(levels, tables[k], weights[k].of_levels(levels), light, total)
+            weight = weights[k].of_levels(levels)
+            if trust is not None:
+                weight *= trust(k, rows)
+            _add_exposure(levels, tables[k], weight, light, total)
         light /= total[..., np.newaxis]
         return light
 
-    return by_strips(stack, merge_rows)
+    return _by_strips(stack, merge_rows)
 
 
 def exposure_tables(stack: ExposureStack, response: CameraResponse) -> list[Plane]:
@@ -120,11 +136,6 @@ class LevelWeights:
         return weight
 
 
-def add_exposure(levels: Levels, table: Plane, weight: Plane, light: Plane, total: Plane) -> None:
-    """Add weight table[levels] to `light` (HxWx3) and `weight` to `total` (both HxW): one exposure's share."""
-    _add_exposure(levels, table, weight, light, total)
-
-
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _pixel_weights(levels, hat, weight):  # type: ignore[no-untyped-def]
     for y in range(levels.shape[0]):
@@ -136,6 +147,7 @@ def _pixel_weights(levels, hat, weight):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _add_exposure(levels, table, weight, light, total):  # type: ignore[no-untyped-def]
+    """light += weight table[levels], HxWx3; total += weight, HxW."""
     for y in range(levels.shape[0]):
         for x in range(levels.shape[1]):
             w = weight[y, x]
@@ -144,7 +156,7 @@ def _add_exposure(levels, table, weight, light, total):  # type: ignore[no-untyp
                 light[y, x, c] += w * table[c, levels[y, x, c]]
 
 
-def by_strips(stack: ExposureStack, merge_rows: Callable[[slice], Plane]) -> Plane:
+def _by_strips(stack: ExposureStack, merge_rows: Callable[[slice], Plane]) -> Plane:
     """An HxWx3 image of what `merge_rows` gives for each strip of rows."""
     radiance = np.empty(stack.shape, np.float32)
 

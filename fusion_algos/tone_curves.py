@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion_algos.color import linear_to_srgb, luminance_709
-from fusion_algos.edge_filters import BilateralGrid, bilateral_grid
+from fusion_algos.edge_filters import bilateral_grid
 from fusion_algos.row_strips import over_strips, row_strips
 
 Plane = NDArray[np.float32]
@@ -27,85 +27,81 @@ SCALES, SCALE_RATIO, CENTER_SIGMA = 8, 1.6, 0.35355  # of Reinhard's local opera
 SHARPENING, LOCAL_THRESHOLD = 8, 0.05  # its phi and epsilon
 
 
-def reinhard2002(radiance: Plane) -> Plane:
+def reinhard2002(radiance: Plane, saturation: float = 1.0) -> Plane:
     """Picture of a radiance image after Reinhard, Stark, Shirley, Ferwerda, ACM TOG 21(3), 2002, global form.
 
-    Ld = Ls (1 + Ls / Lw^2) / (1 + Ls); the key after Reinhard, "Parameter estimation for photographic tone
-    reproduction", J. Graphics Tools 7(1), 2002; Lw is the 99.9th percentile of Ls.
+    Ld = Ls (1 + Ls / Lw^2) / (1 + Ls), Ls = key L / exp(mean ln L), Lw the 99.9th percentile of Ls; the key
+    after Reinhard, "Parameter estimation for photographic tone reproduction", J. Graphics Tools 7(1), 2002.
     """
-    scaled, white = _scaled_to_key(radiance)
+    logarithm = log_luminance(radiance, luminance_709)
+    scale = _log_scale(logarithm)
+    white = math.exp(percentiles(logarithm, (99.9,))[0] + scale)
 
-    def compress(rows: slice) -> Plane:
-        return _reinhard_curve(scaled[rows], scaled[rows], white)
+    def compressed(rows: slice) -> Plane:
+        scaled = np.exp(logarithm[rows] + np.float32(scale))
+        return _log_reinhard(scaled, scaled, white)
 
-    return displayed(radiance, luminance_709, compress)
+    return displayed(radiance, logarithm, compressed, saturation)
 
 
-def reinhard2002_local(radiance: Plane) -> Plane:
+def reinhard2002_local(radiance: Plane, saturation: float = 1.0) -> Plane:
     """As `reinhard2002`, but for dodging and burning: 1 + V in the denominator, V a local mean of Ls.
 
     V is the Gaussian mean at the largest of 8 scales s up to which
     |V1 - V2| / (2^phi key / s^2 + V1) < .05, V1 and V2 the means at s and the next scale.
     """
-    scaled, white = _scaled_to_key(radiance)
-    local = _local_adaptation(scaled, _key(scaled))
+    logarithm = log_luminance(radiance, luminance_709)
+    scale = _log_scale(logarithm)
+    white = math.exp(percentiles(logarithm, (99.9,))[0] + scale)
+    scaled = np.exp(logarithm + np.float32(scale))
+    local = _local_adaptation(scaled, _key(_grid(logarithm)))
 
-    def compress(rows: slice) -> Plane:
-        return _reinhard_curve(scaled[rows], local[rows], white)
+    def compressed(rows: slice) -> Plane:
+        return _log_reinhard(scaled[rows], local[rows], white)
 
-    return displayed(radiance, luminance_709, compress)
+    return displayed(radiance, logarithm, compressed, saturation)
 
 
-def durand2002(radiance: Plane, contrast: float = 20.0) -> Plane:
+def durand2002(radiance: Plane, contrast: float = 20.0, saturation: float = 1.0) -> Plane:
     """Picture of a radiance image after Durand and Dorsey, "Fast bilateral filtering", ACM TOG 21(3), 2002.
 
-    l = log10 L = base + detail, the base from a bilateral grid of steps .02 max(H, W) and .4;
+    log10 L = base + detail, the base from a bilateral grid of steps .02 max(H, W) and .4;
     Ld = 10^(c (base - white) + detail), where c maps the base's .5th to 99.5th percentile on `contrast`.
     The paper's contrast of 5 looks washed out once it is sRGB-encoded.
     """
     logarithm = log_luminance(radiance, luminance_709)
-    logarithm *= np.float32(1 / math.log(10))
-    grid = _durand_grid(logarithm)
-    base = np.empty_like(logarithm)
-
-    def read(rows: slice) -> None:
-        base[rows] = grid.read(logarithm[rows], rows.start)
-
-    over_strips(radiance.shape[0], radiance.shape[1], read)
+    base = _bilateral_base(logarithm)
     dark, white = percentiles(base, (0.5, 99.5))
-    slope = min(1.0, math.log10(contrast) / max(white - dark, 1e-6))
+    slope = min(1.0, math.log(contrast) / max(white - dark, 1e-6))
 
-    def compress(rows: slice) -> Plane:
-        detail = logarithm[rows] - base[rows]
-        return np.exp(
-            (np.float32(slope) * (base[rows] - np.float32(white)) + detail) * np.float32(math.log(10))
-        )
+    def compressed(rows: slice) -> Plane:
+        # c (base - white) + log L - base
+        display = base[rows] * np.float32(slope - 1)
+        display += logarithm[rows]
+        display -= np.float32(slope * white)
+        return display
 
-    return displayed(radiance, luminance_709, compress)
+    return displayed(radiance, logarithm, compressed, saturation)
 
 
 def displayed(
-    radiance: Plane,
-    luminance_of: Callable[[Plane], Plane],
-    display_luminance: Callable[[slice], Plane],
-    saturation: float = 1.0,
+    radiance: Plane, log_luminances: Plane, log_display: Callable[[slice], Plane], saturation: float = 1.0
 ) -> Plane:
-    """sRGB-encoded picture with colors of the radiance: clip((E_c / L)^saturation Ld), L = luminance_of(E).
+    """sRGB-encoded picture with the colors of the radiance E: clip((E_c / L)^saturation Ld).
 
-    `display_luminance` gives Ld, linear with 1 = white, HxW float32, for some rows.
+    `log_luminances`: ln L, HxW; `log_display` gives ln Ld for some rows, Ld linear with 1 = white.
     """
     picture = np.empty(radiance.shape, np.float32)
     table = _encoding_table()
 
     def work(rows: slice) -> None:
+        gain = log_display(rows)
+        gain -= np.float32(saturation) * log_luminances[rows]
+        np.exp(gain, out=gain)
         colors = radiance[rows]
-        luminance = np.maximum(luminance_of(colors), np.float32(LEAST_LUMINANCE))
-        display = display_luminance(rows)
-        if saturation == 1:
-            display /= luminance
-        else:
-            colors = np.power(colors / luminance[..., np.newaxis], np.float32(saturation))
-        _encode(colors, display, table, picture[rows])
+        if saturation != 1:
+            colors = np.power(colors, np.float32(saturation))
+        _encode(colors, gain, table, picture[rows])
 
     over_strips(radiance.shape[0], radiance.shape[1], work)
     return picture
@@ -142,25 +138,13 @@ def _grid(plane: Plane) -> Plane:
     return plane[step // 2 :: step, step // 2 :: step]
 
 
-def _scaled_to_key(radiance: Plane) -> tuple[Plane, float]:
-    """Ls = key L / exp(mean ln L), HxW, and its 99.9th percentile."""
-    scaled = log_luminance(radiance, luminance_709)
-    logarithm = _grid(scaled)
-    offset = math.log(_key_of(logarithm)) - float(logarithm.mean(dtype=np.float64))
-
-    def work(rows: slice) -> None:
-        np.exp(scaled[rows] + np.float32(offset), out=scaled[rows])
-
-    over_strips(radiance.shape[0], radiance.shape[1], work)
-    return scaled, percentiles(scaled, (99.9,))[0]
+def _log_scale(log_luminances: Plane) -> float:
+    """ln(key / La), La the geometric mean."""
+    values = _grid(log_luminances)
+    return math.log(_key(values)) - float(values.mean(dtype=np.float64))
 
 
-def _key(scaled: Plane) -> float:
-    """The key of an image scaled to it: its geometric mean."""
-    return float(np.exp(np.log(_grid(scaled)).mean(dtype=np.float64)))
-
-
-def _key_of(log_luminances: Plane) -> float:
+def _key(log_luminances: Plane) -> float:
     """.18 4^((2 log2 La - log2 lo - log2 hi) / (log2 hi - log2 lo)), lo and hi the 1st and 99th percentile."""
     low, high = percentiles(log_luminances, (1, 99))
     mean = float(log_luminances.mean(dtype=np.float64))
@@ -168,12 +152,12 @@ def _key_of(log_luminances: Plane) -> float:
     return min(max(0.18 * 4**position, 0.045), 0.72)
 
 
-def _reinhard_curve(scaled: Plane, local: Plane, white: float) -> Plane:
+def _log_reinhard(scaled: Plane, local: Plane, white: float) -> Plane:
     display = scaled * np.float32(1 / white**2)
     display += 1
     display *= scaled
     display /= 1 + local
-    return display
+    return np.log(display, out=display)
 
 
 def _local_adaptation(scaled: Plane, key: float) -> Plane:
@@ -193,18 +177,32 @@ def _gaussian(plane: Plane, scale: float) -> Plane:
     return cv2.GaussianBlur(plane, (0, 0), CENTER_SIGMA * scale, borderType=cv2.BORDER_REFLECT)
 
 
-def _durand_grid(logarithm: Plane) -> BilateralGrid:
+def _bilateral_base(logarithm: Plane) -> Plane:
+    """Base layer of natural log luminances; the grid's range step is .4 in log10."""
+
     def strips() -> Iterator[tuple[int, Plane]]:
         for rows in row_strips(*logarithm.shape):
             yield rows.start, logarithm[rows]
 
-    return bilateral_grid(
+    grid = bilateral_grid(
         strips(),
         logarithm.shape,
-        spatial_step=max(1.0, 0.02 * max(logarithm.shape)),
-        range_step=0.4,
+        spatial_step=_grid_step(max(logarithm.shape)),
+        range_step=0.4 * math.log(10),
         value_range=(float(logarithm.min()), float(logarithm.max())),
     )
+    base = np.empty_like(logarithm)
+
+    def read(rows: slice) -> None:
+        base[rows] = grid.read(logarithm[rows], rows.start)
+
+    over_strips(base.shape[0], base.shape[1], read)
+    return base
+
+
+def _grid_step(length: int) -> float:
+    """About .02 of the longer side, so that a node lies on both of its ends: pictures can be mirrored."""
+    return max(1.0, (length - 1) / max(1, round((length - 1) / (0.02 * length))))
 
 
 ENCODING_STEPS = 8192  # straight lines between so many values of sRGB err by less than 1e-5

@@ -80,18 +80,18 @@ def test_flat_radiance(curve, level):
 
 
 def test_saturation(radiance):
-    pale, full = (
-        displayed(radiance, luminance_709, lambda rows: np.full((80, 120), 0.2, np.float32)[rows], s)
-        for s in (0.5, 1.0)
-    )
+    logarithm = np.log(luminance_709(radiance))
+    gray = np.full((80, 120), np.log(0.02), np.float32)
+    pale, full = (displayed(radiance, logarithm, lambda rows: gray[rows].copy(), s) for s in (0.5, 1.0))
     assert np.ptp(pale, axis=2).mean() < 0.8 * np.ptp(full, axis=2).mean()
-    np.testing.assert_allclose(luminance_709(srgb_to_linear(full)), 0.2, atol=1e-4)
+    np.testing.assert_allclose(luminance_709(srgb_to_linear(full)), 0.02, atol=1e-4)
 
 
 def test_pictures_are_srgb_encoded():
-    gray = np.linspace(0, 1, 999, dtype=np.float32)[np.newaxis, :, np.newaxis].repeat(3, axis=2)
-    picture = displayed(gray, luminance_709, lambda rows: luminance_709(gray[rows]))
-    np.testing.assert_allclose(picture[:, 1:], linear_to_srgb(gray)[:, 1:], atol=ENCODING)
+    gray = np.linspace(0.001, 1, 999, dtype=np.float32)[np.newaxis, :, np.newaxis].repeat(3, axis=2)
+    logarithm = np.log(luminance_709(gray))
+    picture = displayed(gray, logarithm, lambda rows: logarithm[rows].copy())
+    np.testing.assert_allclose(picture, linear_to_srgb(gray), atol=ENCODING)
 
 
 def test_percentiles_of_part_of_the_values():
