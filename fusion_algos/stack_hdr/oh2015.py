@@ -33,7 +33,9 @@ SOLVED_PIXELS = 400_000
 BLACK, CLIPPED = 0.04, 0.97  # of white: sRGB-encoded values outside are missing
 NOISE = 2 / 255 / 12.92  # of white, two levels of 8 bits: so much light may be missing or too much
 GUIDE_RADIUS, GUIDE_EPS = 2, 1e-3
-LEAST_LOW_RANK = np.float32(0.05)  # of the merged radiance
+FAINTEST = np.float32(0.2)  # channels fainter than this share of the largest one are as uncertain as it is
+LEAST_LOW_RANK = np.float32(0.5)  # of the merged radiance
+BIAS_GROUPS, BIAS_PIXELS, LARGEST_BIAS = 32, 20, 2.0
 LEAST_TRUST = np.float32(1e-4)
 CONTRADICTED = 0.05  # a pixel whose exposures are all trusted less takes the one nearest to its median
 
@@ -128,23 +130,48 @@ def _coarse_trust(stack: ExposureStack, response: CameraResponse, tolerance: flo
     weights = np.stack([r.weight for r in readings], axis=1)
     too_dark = np.stack([r.too_dark for r in readings], axis=1)
     too_bright = np.stack([r.too_bright for r in readings], axis=1)
+    missing = too_dark | too_bright
     noise = np.float32(NOISE) / np.array(stack.relative_seconds, np.float32)
+    largest = _merged(np.stack([r.radiance.max(axis=1) for r in readings], axis=1), weights)
     misfit, departure = np.zeros_like(weights), np.zeros_like(weights)
     for c in range(3):
         observed = np.stack([r.radiance[:, c] for r in readings], axis=1)
-        merged = (weights * observed).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
-        merged = np.maximum(merged, noise[-1])
-        observed /= merged
-        low_rank = np.maximum(low_rank_part(observed, too_dark | too_bright), LEAST_LOW_RANK)
-        error = observed - low_rank
+        scale = np.maximum(_merged(observed, weights), np.maximum(FAINTEST * largest, noise[-1]))
+        ratios = observed / scale
+        _remove_bias_of_levels(ratios, observed, missing)
+        low_rank = low_rank_part(ratios, missing)
+        error = ratios - low_rank
         # What is too bright to be read may be brighter still, what is too dark darker.
         error[too_bright] = np.maximum(error[too_bright], 0)
         error[too_dark] = np.minimum(error[too_dark], 0)
-        np.maximum(misfit, np.abs(error) / (tolerance * low_rank + noise / merged), out=misfit)
-        departure += np.abs(observed - np.median(low_rank, axis=1, keepdims=True))
+        allowed = tolerance * np.maximum(low_rank, LEAST_LOW_RANK) + noise / scale
+        np.maximum(misfit, np.abs(error) / allowed, out=misfit)
+        departure += np.abs(ratios - np.median(low_rank, axis=1, keepdims=True))
     trust = np.exp(-np.square(np.minimum(misfit, 9)))
     _trust_the_median(trust, weights, departure)
     return trust
+
+
+def _merged(radiance: Plane, weights: Plane) -> Plane:
+    """Weighted means over the exposures: m x K -> m x 1."""
+    return (weights * radiance).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
+
+
+def _remove_bias_of_levels(ratios: Plane, observed: Plane, missing: NDArray[np.bool_]) -> None:
+    """Divide each exposure's ratios to the merged radiance by their medians over pixels of like level, in place.
+
+    What most pixels of a level show is the error of the assumed response, not motion: without this a wrong
+    curve leaves patches where an exposure stops being trusted. All are m x K.
+    """
+    for k in range(observed.shape[1]):
+        seen = np.flatnonzero(~missing[:, k] & (observed[:, k] > 0))
+        if len(seen) < BIAS_GROUPS * BIAS_PIXELS:
+            continue
+        groups = np.array_split(seen[np.argsort(observed[seen, k], kind="stable")], BIAS_GROUPS)
+        levels = [float(np.median(observed[group, k])) for group in groups]
+        medians = [float(np.median(ratios[group, k])) for group in groups]
+        bias = np.clip(medians, 1 / LARGEST_BIAS, LARGEST_BIAS)
+        ratios[:, k] /= np.interp(observed[:, k], levels, bias).astype(np.float32)
 
 
 def _trust_the_median(trust: Plane, weights: Plane, departure: Plane) -> None:
