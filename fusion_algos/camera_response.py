@@ -65,11 +65,12 @@ def srgb_response() -> CameraResponse:
 
 
 def debevec_response(stack: ExposureStack) -> CameraResponse:
-    """The response curve of each channel after Debevec and Malik, SIGGRAPH 1997; sRGB where that cannot be.
+    """The response curve after Debevec and Malik, SIGGRAPH 1997; sRGB where that cannot be.
 
     Minimises sum w(z)^2 (g(z_ik) - ln E_i - ln t_k)^2 + lambda sum w(z)^2 g''(z)^2. Their hand-picked pixels
     are here medians of groups of pixels of about equal brightness: z rises with E in every exposure, so the
-    medians of a group belong to one E, and noise and moving things do little. It needs 3 exposures or more,
+    medians of a group belong to one E, and noise and moving things do little. One curve is fitted to all
+    three channels, so that grays stay gray: curves of their own left casts of color. It needs 3 exposures or more,
     known seconds, and pictures that show the curve; otherwise the answer is `srgb_response()`.
     """
     assumed = srgb_response()
@@ -77,13 +78,11 @@ def debevec_response(stack: ExposureStack) -> CameraResponse:
         return assumed
     log_seconds = np.log(stack.relative_seconds)
     levels = _sampled_levels(stack)
-    curves = [_debevec_curve(_group_medians(levels[..., c]), log_seconds) for c in range(3)]
-    recovered = [curve for curve in curves if curve is not None and _is_plausible(curve)]
-    if len(recovered) < 3:
+    curve = _debevec_curve(np.concatenate([_group_medians(levels[..., c]) for c in range(3)]), log_seconds)
+    if curve is None or not _is_plausible(curve):
         return assumed
-    middle = math.log(float(assumed.light[0, MIDDLE_LEVEL]))
-    light = [np.exp(curve - curve[MIDDLE_LEVEL] + middle) for curve in recovered]
-    return CameraResponse(np.array(light, np.float32))
+    light = np.exp(curve - curve[MIDDLE_LEVEL]) * assumed.light[0, MIDDLE_LEVEL]
+    return CameraResponse(np.tile(light.astype(np.float32), (3, 1)))
 
 
 # The choices of the algorithms' parameter `response`.

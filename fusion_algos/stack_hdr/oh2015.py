@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fusion_algos.algorithm import algorithm
 from fusion_algos.camera_response import CameraResponse, image_levels, named_response
 from fusion_algos.color import linear_to_srgb, luma_601
-from fusion_algos.edge_filters import LocalLine, guided_lines
+from fusion_algos.edge_filters import LocalLine, box_mean, guided_lines
 from fusion_algos.low_rank import low_rank_part
 from fusion_algos.radiance import LevelWeights, Trust, merge_encoded, merge_linear, unsaturated_weight
 from fusion_algos.row_windows import enlarged_rows
@@ -36,8 +36,9 @@ GUIDE_RADIUS, GUIDE_EPS = 2, 1e-3
 FAINTEST = np.float32(0.2)  # channels fainter than this share of the largest one are as uncertain as it is
 LEAST_LOW_RANK = np.float32(0.5)  # of the merged radiance
 BIAS_GROUPS, BIAS_PIXELS, LARGEST_BIAS = 32, 20, 2.0
-LEAST_TRUST = np.float32(1e-4)
-CONTRADICTED = 0.05  # a pixel whose exposures are all trusted less takes the one nearest to its median
+LARGEST_MISFIT = 4.0
+LEAST_TRUST = np.float32(1e-3)
+CONTRADICTED = 0.05  # of the largest weight: what has less trusted weight takes the one nearest to its median
 
 
 @algorithm(
@@ -147,9 +148,16 @@ def _coarse_trust(stack: ExposureStack, response: CameraResponse, tolerance: flo
         allowed = tolerance * np.maximum(low_rank, LEAST_LOW_RANK) + noise / scale
         np.maximum(misfit, np.abs(error) / allowed, out=misfit)
         departure += np.abs(ratios - np.median(low_rank, axis=1, keepdims=True))
-    trust = np.exp(-np.square(np.minimum(misfit, 9)))
+    trust = np.exp(-np.square(_local_mean(misfit, stack.shape[:2])))
     _trust_the_median(trust, weights, departure)
     return trust
+
+
+def _local_mean(misfit: Plane, size: tuple[int, int]) -> Plane:
+    """Means over 3 x 3 pixels, m x K of an image of `size`: what moves is larger than noise."""
+    capped = np.minimum(misfit, LARGEST_MISFIT)
+    planes = [box_mean(np.ascontiguousarray(column).reshape(size), 1).ravel() for column in capped.T]
+    return np.stack(planes, axis=1)
 
 
 def _merged(radiance: Plane, weights: Plane) -> Plane:
@@ -176,7 +184,8 @@ def _remove_bias_of_levels(ratios: Plane, observed: Plane, missing: NDArray[np.b
 
 def _trust_the_median(trust: Plane, weights: Plane, departure: Plane) -> None:
     """Where every exposure is contradicted, trust the one nearest to the median of the low-rank part."""
-    contradicted = (trust * weights).sum(axis=1) < CONTRADICTED
-    candidates = np.where(weights > CONTRADICTED, departure, departure + departure.max())
+    enough = CONTRADICTED * weights.max(axis=1, keepdims=True)
+    contradicted = (trust * weights).sum(axis=1) < enough[:, 0]
+    candidates = np.where(weights > enough, departure, departure + departure.max())
     nearest = candidates.argmin(axis=1)
     trust[contradicted, nearest[contradicted]] = 1
