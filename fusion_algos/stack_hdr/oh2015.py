@@ -30,7 +30,7 @@ Plane = NDArray[np.float32]
 
 SOLVED_VALUES = 1_200_000  # pixels x exposures of the images that the rank is minimised on
 SOLVED_PIXELS = 400_000
-BLACK, CLIPPED = 0.04, 0.97  # of white: sRGB-encoded values outside are missing
+BLACK, CLIPPED = 0.1, 0.97  # of white: sRGB-encoded values outside are missing
 NOISE = 2 / 255 / 12.92  # of white, two levels of 8 bits: so much light may be missing or too much
 GUIDE_RADIUS, GUIDE_EPS = 2, 1e-3
 FAINTEST = np.float32(0.2)  # channels fainter than this share of the largest one are as uncertain as it is
