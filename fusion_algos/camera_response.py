@@ -22,7 +22,7 @@ GROUPS = 200  # samples of the response, each the median of a group of pixels
 LEVEL_NOISE = 8  # levels by which noise may make a longer exposure darker
 FITS, OUTLYING = 3, 3.0  # groups that err by so many times the median error are left out of the next fit
 RIDGE = 1e-9  # where exposures say nothing of the curve it becomes flat, which is not plausible
-SMOOTHNESS = 100.0  # lambda of Debevec and Malik
+SMOOTHNESS = 1e5  # lambda: the least error on simulated cameras; smaller ones leave waves from stop to stop
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +67,12 @@ def srgb_response() -> CameraResponse:
 def debevec_response(stack: ExposureStack) -> CameraResponse:
     """The response curve after Debevec and Malik, SIGGRAPH 1997; sRGB where that cannot be.
 
-    Minimises sum w(z)^2 (g(z_ik) - ln E_i - ln t_k)^2 + lambda sum w(z)^2 g''(z)^2. Their hand-picked pixels
-    are here medians of groups of pixels of about equal brightness: z rises with E in every exposure, so the
+    Minimises sum w(z)^2 (g(z_ik) - ln E_i - ln t_k)^2 + lambda sum w(z)^2 h''(z)^2. Three things are this
+    project's own. h = g - ln sRGB, where theirs is g: what few exposures leave open is near to sRGB. Samples
+    are medians of groups of pixels of about equal brightness: z rises with E in every exposure, so the
     medians of a group belong to one E, and noise and moving things do little. One curve is fitted to all
-    three channels, so that grays stay gray: curves of their own left casts of color. It needs 3 exposures or more,
-    known seconds, and pictures that show the curve; otherwise the answer is `srgb_response()`.
+    three channels, so that grays stay gray: curves of their own left casts of color. It needs 3 exposures or
+    more, known seconds, and pictures that show the curve; otherwise the answer is `srgb_response()`.
     """
     assumed = srgb_response()
     if len(stack) < 3 or stack.seconds_are_estimated:
@@ -143,6 +144,12 @@ def _debevec_curve(samples: NDArray[np.intp], log_seconds: Curve) -> Curve | Non
     return np.maximum.accumulate(curve)
 
 
+def _log_srgb() -> Curve:
+    """ln of the light of each level by sRGB; 0 at the middle one, level 0 as if it were a half."""
+    light = srgb_to_linear(np.maximum(np.arange(256), 0.5) / 255).astype(np.float64)
+    return np.log(light / light[MIDDLE_LEVEL])
+
+
 def _fitted_curve(samples: NDArray[np.intp], log_seconds: Curve, hat: Curve) -> Curve:
     """The least squares solution.
 
@@ -150,7 +157,8 @@ def _fitted_curve(samples: NDArray[np.intp], log_seconds: Curve, hat: Curve) -> 
     unknowns are left, with W_i = diag(w^2) - w^2 w^2' / sum w^2 in the normal equations.
     """
     bend = np.diff(np.eye(256), 2, axis=0) * hat[1:255, np.newaxis]
-    normal, right = SMOOTHNESS * bend.T @ bend, np.zeros(256)
+    normal = SMOOTHNESS * bend.T @ bend
+    right = normal @ _log_srgb()
     for levels in samples:
         square = np.square(hat[levels])
         centered = np.diag(square) - np.outer(square, square) / square.sum()
