@@ -1,0 +1,61 @@
+"""Intensity mapping functions: which level an exposure of the same scene has where another has a given one.
+
+Learnt from the two images alone, as in Grossberg and Nayar, "Determining the camera response from images:
+what is knowable?", IEEE TPAMI 25(11), 2003: histograms of a scene match whatever moved in it. The joint
+histogram then refines what pixels near that match agree on.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+from scipy.optimize import isotonic_regression
+
+Curves = NDArray[np.float32]
+
+LEVELS = 256
+NEAR = 20  # levels around the match of histograms within which pixels are taken to show the same thing
+LEAST_SHARE = 1e-4  # of all pixels; rarer levels follow their neighbours
+LEAST_COUNT = 8
+
+
+def mapping_curves(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Curves:
+    """Typical level in `second` of each level in `first`: 256x3 float32 in [0, 255], rising, per channel.
+
+    `first`, `second`: HxWx3 uint8 of one size.
+    """
+    curves = [_curve(_joint_histogram(first[..., c], second[..., c])) for c in range(3)]
+    return np.stack(curves, axis=1)
+
+
+def re_exposed(image: NDArray[np.uint8], curves: Curves) -> NDArray[np.float32]:
+    """`image` (HxWx3 uint8) as the exposure that `curves` lead to would show it: float32 in [0, 255]."""
+    return cv2.LUT(np.ascontiguousarray(image), curves.reshape(LEVELS, 1, 3))
+
+
+def _joint_histogram(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.int64]:
+    pairs = np.left_shift(first, 8, dtype=np.uint16) | second
+    return np.bincount(pairs.ravel(), minlength=LEVELS * LEVELS).reshape(LEVELS, LEVELS)
+
+
+def _curve(joint: NDArray[np.int64]) -> NDArray[np.float32]:
+    matched = _histogram_match(joint.sum(axis=1), joint.sum(axis=0))
+    levels = np.arange(LEVELS)
+    near = np.where(np.abs(levels - matched[:, np.newaxis]) <= NEAR, joint, 0)
+    count = near.sum(axis=1)
+    mean = np.divide(near @ levels, count, out=matched.copy(), where=count > 0)
+    known = np.flatnonzero(count >= max(LEAST_COUNT, LEAST_SHARE * joint.sum()))
+    if len(known) < 2:
+        return matched.astype(np.float32)
+    rising = isotonic_regression(mean[known], weights=count[known].astype(float)).x
+    inside = np.clip(levels, known[0], known[-1])
+    return np.clip(PchipInterpolator(known, rising)(inside), 0, 255).astype(np.float32)
+
+
+def _histogram_match(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Levels of equal cumulative share; the middle of a level's own pixels stands for it."""
+    shares = [np.cumsum(counts) - counts / 2 for counts in (first, second)]
+    present = np.flatnonzero(second)
+    return np.interp(shares[0], shares[1][present], present)
