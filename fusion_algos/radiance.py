@@ -7,24 +7,37 @@ of relative seconds t sees radiance * t. Exposures are read strip by strip; memo
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from fusion_algos.camera_response import (
+    CameraResponse,
+    image_levels,
+    level_count_of,
+    named_response,
+    srgb_response,
+)
 from fusion_algos.row_strips import over_strips
 from fusion_algos.stack import ExposureStack
 
 Plane = NDArray[np.float32]
+Levels = NDArray[np.uint8] | NDArray[np.uint16]
 
 # Of linear planes: full trust below the first share of white, none above the second.
 UNSATURATED, SATURATED = np.float32(0.90), np.float32(0.98)
 SMALLEST_WEIGHT = np.float32(1e-6)
+LARGEST_ALONE = np.float32(0.01)  # weight of pixels whose least channel is black, against others'
 
 
-def merge(stack: ExposureStack) -> Plane:
-    """Radiance from the linear planes if the stack has them, else from the images taken as plain sRGB."""
-    return merge_encoded(stack) if stack.linear_images is None else merge_linear(stack)
+def merge(stack: ExposureStack, response: str = "srgb") -> Plane:
+    """Radiance from the linear planes if the stack has them, else from the images by one of RESPONSES."""
+    if stack.linear_images is not None:
+        return merge_linear(stack)
+    return merge_encoded(stack, named_response(stack, response))
 
 
 def merge_linear(stack: ExposureStack) -> Plane:
@@ -47,31 +60,92 @@ def merge_linear(stack: ExposureStack) -> Plane:
             time += weight * np.float32(seconds)
         return light / time[..., np.newaxis]
 
-    return _by_strips(stack, merge_rows)
+    return by_strips(stack, merge_rows)
 
 
-def merge_encoded(stack: ExposureStack) -> Plane:
-    """Radiance from the images, decoded as sRGB: sum w_k lin(x_k) / t_k / sum w_k.
+def merge_encoded(stack: ExposureStack, response: CameraResponse | None = None) -> Plane:
+    """Radiance from the images: sum w_k light(x_k) / t_k / sum w_k, light(x) by `response` or else sRGB.
 
-    w is the hat 1 - |2x - 1|, least over the channels against color fringes; the darkest exposure counts
-    fully above .5 and the brightest below .5, so that clipped areas take their values from the end that sees
-    them.
+    One weight per pixel, against color fringes: see `LevelWeights`. Debevec and Malik average ln E instead;
+    level 0 has no logarithm.
     """
+    tables = exposure_tables(stack, response or srgb_response())
+    weights = [LevelWeights.of(stack, k) for k in range(len(stack))]
 
     def merge_rows(rows: slice) -> Plane:
         shape = stack.images[0][rows].shape
-        light, weights = np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32)
-        for k, seconds in enumerate(stack.relative_seconds):
-            weight = _least_channel(stack.mapped(k, _hat_of(k, len(stack)), rows))
-            weight += SMALLEST_WEIGHT
-            weights += weight
-            _add_product(stack.decoded_image(k, rows), weight / np.float32(seconds), light)
-        return light / weights[..., np.newaxis]
+        light, total = np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32)
+        for k in range(len(stack)):
+            levels = image_levels(stack, k, rows)
+            add_exposure(levels, tables[k], weights[k].of_levels(levels), light, total)
+        light /= total[..., np.newaxis]
+        return light
 
-    return _by_strips(stack, merge_rows)
+    return by_strips(stack, merge_rows)
 
 
-def _by_strips(stack: ExposureStack, merge_rows: Callable[[slice], Plane]) -> Plane:
+def exposure_tables(stack: ExposureStack, response: CameraResponse) -> list[Plane]:
+    """For each exposure the radiance of every level in each channel, 3 x levels: light(x) / t_k."""
+    table = response.table(level_count_of(stack))
+    return [table / np.float32(seconds) for seconds in stack.relative_seconds]
+
+
+@dataclass(frozen=True, eq=False)
+class LevelWeights:
+    """How far the levels of one exposure are trusted: one float32 for each level.
+
+    The hat 1 - |2x - 1|; the darkest exposure counts fully above .5 and the brightest below .5, so that
+    clipped areas take their values from the end that sees them.
+    """
+
+    hat: Plane
+
+    @classmethod
+    def of(cls, stack: ExposureStack, k: int) -> LevelWeights:
+        values = np.linspace(0, 1, level_count_of(stack), dtype=np.float32)
+        hat = 1 - np.abs(2 * values - 1)
+        if k == 0:
+            hat[values > 0.5] = 1
+        if k == len(stack) - 1:
+            hat[values < 0.5] = 1
+        return cls(hat)
+
+    def of_levels(self, levels: Levels) -> Plane:
+        """The weight of each pixel, HxW: the least of its channels', which the extreme channels have.
+
+        A pixel of which some channel is dark whenever another one is bright is trusted for the largest.
+        """
+        weight = np.empty(levels.shape[:2], np.float32)
+        _pixel_weights(levels, self.hat, weight)
+        return weight
+
+
+def add_exposure(levels: Levels, table: Plane, weight: Plane, light: Plane, total: Plane) -> None:
+    """Add weight table[levels] to `light` (HxWx3) and `weight` to `total` (both HxW): one exposure's share."""
+    _add_exposure(levels, table, weight, light, total)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _pixel_weights(levels, hat, weight):  # type: ignore[no-untyped-def]
+    for y in range(levels.shape[0]):
+        for x in range(levels.shape[1]):
+            r, g, b = levels[y, x, 0], levels[y, x, 1], levels[y, x, 2]
+            at_largest, at_least = hat[max(r, g, b)], hat[min(r, g, b)]
+            weight[y, x] = min(at_largest, at_least) + LARGEST_ALONE * at_largest + SMALLEST_WEIGHT
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _add_exposure(levels, table, weight, light, total):  # type: ignore[no-untyped-def]
+    for y in range(levels.shape[0]):
+        for x in range(levels.shape[1]):
+            w = weight[y, x]
+            total[y, x] += w
+            for c in range(3):
+                light[y, x, c] += w * table[c, levels[y, x, c]]
+
+
+def by_strips(stack: ExposureStack, merge_rows: Callable[[slice], Plane]) -> Plane:
+    """An HxWx3 image of what `merge_rows` gives for each strip of rows."""
     radiance = np.empty(stack.shape, np.float32)
 
     def work(rows: slice) -> None:
@@ -81,25 +155,9 @@ def _by_strips(stack: ExposureStack, merge_rows: Callable[[slice], Plane]) -> Pl
     return radiance
 
 
-def _hat_of(k: int, count: int) -> Callable[[Plane], Plane]:
-    def hat(values: Plane) -> Plane:
-        weight = 1 - np.abs(2 * values - 1)
-        if k == 0:
-            weight[values > 0.5] = 1
-        if k == count - 1:
-            weight[values < 0.5] = 1
-        return weight
-
-    return hat
-
-
 def _add_product(image: Plane, weight: Plane, total: Plane) -> None:
     cv2.accumulateProduct(image, cv2.merge((weight, weight, weight)), total)
 
 
 def _largest_channel(image: Plane) -> Plane:
     return np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
-
-
-def _least_channel(image: Plane) -> Plane:
-    return np.minimum(np.minimum(image[..., 0], image[..., 1]), image[..., 2])
