@@ -60,9 +60,10 @@ def find_motion(reference: Bytes, source: Bytes) -> Motion:
 
 
 def _blind(reference: Bytes, to_source: Curves) -> Mask:
+    """All channels black, or two of them white: a dark color's one visible channel says enough of it."""
     if to_source[128].mean() > 128:
-        return reference.min(axis=2) <= BLACK
-    return reference.max(axis=2) >= WHITE
+        return (reference <= BLACK).all(axis=2)
+    return np.count_nonzero(reference >= WHITE, axis=2) >= 2
 
 
 def _excess(reference: Bytes, source: Bytes, motion: Motion) -> NDArray[np.float32]:

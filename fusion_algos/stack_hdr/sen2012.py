@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +15,7 @@ from fusion_algos.hole_filling import Bytes, Hole, filled
 from fusion_algos.latent_images import LatentImages, find_latent_images
 from fusion_algos.patch_match import NearestNeighbours, nearest_neighbours, shown, similarity, voted
 from fusion_algos.row_strips import over_strips
-from fusion_algos.stack import ExposureStack
+from fusion_algos.stack import LEVELS_8_BIT, ExposureStack
 from fusion_algos.tone_curves import reinhard2002
 
 Plane = NDArray[np.float32]
@@ -45,6 +46,8 @@ def fuse(stack: ExposureStack) -> FusedImage:
     The authors' program was not compared. They filed the US provisional patent application 61/625,333; their
     program is licensed for individual research use only. No other patent search was made.
     """
+    if np.array_equal(stack.images[0], stack.images[-1]):
+        return stack.image(0)  # one exposure is a picture already
     return reinhard2002(_merged(find_latent_images(stack, _search)))
 
 
@@ -53,68 +56,92 @@ def _merged(latents: LatentImages) -> Plane:
 
     H = (1 - a) H~ + a h(x_r), h(x) = lin(x) / t, a = 1 on [.1, .9] and falling to 0 at 0 and 1; H~ = the mean
     of h over the brighter exposures where x_r < .1 (darker where x_r > .9), weighted by 1 - |2x - 1|.
+    The paper's a and weights are per channel; here they are those of the brightest channel, because a
+    response that is not quite the assumed one would tint what takes its channels from different exposures.
     """
     stack, middle = latents.stack, latents.reference
-    light, weights = (np.zeros(stack.shape, np.float32) for _ in range(2))
+    seconds = _fitting_seconds(stack)
+    light, weights = np.zeros(stack.shape, np.float32), np.zeros(stack.shape[:2], np.float32)
+    brightest = _brightest_channel(stack.images[middle])
     for k, image in latents:
         if k != middle:
-            asks = _asks_brighter if k > middle else _asks_darker
+            asked = _asks_brighter if k > middle else _asks_darker
             least = SMALLEST_WEIGHT if k in (0, len(stack) - 1) else np.float32(0)
-            _add(image, stack.images[middle], asks, least, np.float32(stack.relative_seconds[k]), light, weights)
-    _complete(stack, middle, light, weights)
+            _add(image, asked, brightest, least, seconds[k], light, weights)
+    _complete(stack, middle, seconds[middle], brightest, light, weights)
     return light
 
 
-def _asks_brighter(reference: Values) -> NDArray[np.bool_]:
-    return reference <= reference.dtype.type(DARK * _white(reference))
+def _fitting_seconds(stack: ExposureStack) -> NDArray[np.float32]:
+    """Exposures as the images show them under the assumed sRGB response, whatever the camera says.
+
+    A camera's tone curve spreads highlights: with its true times they would be merged darker than the
+    reference's white.
+    """
+    images = ExposureStack(stack.images)
+    seconds = np.empty(len(stack), np.float32)
+    seconds[list(images.order)] = images.relative_seconds
+    return seconds / seconds[0]
 
 
-def _asks_darker(reference: Values) -> NDArray[np.bool_]:
-    return reference > reference.dtype.type(BRIGHT * _white(reference))
+def _brightest_channel(image: Values) -> Values:
+    """HxW, in the units of the image."""
+    return cv2.max(cv2.max(image[..., 0], image[..., 1]), image[..., 2])
 
 
-def _white(image: Values) -> int:
-    return 255 if image.dtype == np.uint8 else 1
+def _asks_brighter(brightest: Values) -> NDArray[np.bool_]:
+    return _unit(brightest) < DARK
+
+
+def _asks_darker(brightest: Values) -> NDArray[np.bool_]:
+    return _unit(brightest) > BRIGHT
+
+
+def _unit(values: Values) -> Plane:
+    """Encoded values in [0, 1]."""
+    return LEVELS_8_BIT[values] if values.dtype == np.uint8 else values
 
 
 def _add(
     image: Values,
-    reference: Values,
-    asks: Callable[[Values], NDArray[np.bool_]],
+    asked: Callable[[Values], NDArray[np.bool_]],
+    brightest: Values,
     least: np.float32,
     seconds: np.float32,
     light: Plane,
     weights: Plane,
 ) -> None:
-    """Add the weighted radiance of a latent image to the values for which the reference asks."""
+    """Add the weighted radiance of a latent image to the pixels for which the reference asks."""
 
     def work(rows: slice) -> None:
-        asked = asks(reference[rows])
-        values = image[rows][asked]
-        weight = least + 1 - np.abs(2 * (values / np.float32(_white(image))) - 1)
-        light[rows][asked] += weight * srgb_to_linear(values) / seconds
-        weights[rows][asked] += weight
+        places = asked(brightest[rows])
+        colors = image[rows][places]
+        weight = least + 1 - np.abs(2 * _unit(colors.max(axis=1, initial=0)) - 1)
+        light[rows][places] += (weight / seconds)[:, np.newaxis] * srgb_to_linear(colors)
+        weights[rows][places] += weight
 
     over_strips(*image.shape[:2], work)
 
 
-def _complete(stack: ExposureStack, middle: int, light: Plane, weights: Plane) -> None:
+def _complete(
+    stack: ExposureStack, middle: int, seconds: np.float32, brightest: Values, light: Plane, weights: Plane
+) -> None:
     """Turn the weighted sums of the other exposures into radiance, with the reference's share."""
-    seconds = np.float32(stack.relative_seconds[middle])
 
     def work(rows: slice) -> None:
         own = stack.decoded_image(middle, rows) / seconds
-        others = np.divide(light[rows], weights[rows], out=own.copy(), where=weights[rows] > 0)
-        others -= own
-        others *= 1 - stack.mapped(middle, _trust, rows)
-        np.add(own, others, out=light[rows])
+        places = weights[rows] > 0
+        others = light[rows][places] / weights[rows][places][:, np.newaxis]
+        own[places] += (1 - _trust(brightest[rows][places])) * (others - own[places])
+        light[rows] = own
 
     over_strips(stack.height, stack.width, work)
 
 
-def _trust(values: Plane) -> Plane:
-    """1 on [.1, .9], falling to 0 at 0 and 1."""
-    return np.clip(np.minimum(values, 1 - values) / np.float32(DARK), 0, 1)
+def _trust(brightest: Values) -> Plane:
+    """1 on [.1, .9], falling to 0 at 0 and 1, Nx1."""
+    values = _unit(brightest)
+    return np.clip(np.minimum(values, 1 - values) / np.float32(DARK), 0, 1)[:, np.newaxis]
 
 
 def _search(hole: Hole) -> tuple[Bytes, NearestNeighbours]:
