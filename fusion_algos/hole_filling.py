@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,10 +46,17 @@ class Hole:
     def halved(self) -> Hole:
         """The hole at half the resolution; a pixel is missing if a part of it is."""
         size = (-(-self.missing.shape[1] // 2), -(-self.missing.shape[0] // 2))
-        images = (self.latent, self.reference, self.source, self.inverse)
-        small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
-        missing = cv2.resize(self.missing.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        return Hole(*small, missing > 0)
+
+        def small(image: NDArray[Any]) -> NDArray[Any]:
+            return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+        return Hole(
+            small(self.latent),
+            small(self.reference),
+            small(self.source),
+            small(self.inverse),
+            small(self.missing.astype(np.float32)) > 0,
+        )
 
 
 # Makes the next latent image of a hole from its patches; the number says how coarse the level is: 0 to 1.

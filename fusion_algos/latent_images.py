@@ -137,8 +137,9 @@ def _feathered(mask: Mask) -> Plane:
 
 def _mixed(first: NDArray[Any], second: NDArray[Any], share: Plane) -> Bytes:
     """Levels of `second` where `share` is 1 and of `first` where it is 0."""
-    start = first.astype(np.float32)
-    return _rounded(start + share[..., np.newaxis] * (second - start))
+    mixed = first.astype(np.float32)
+    mixed += share[..., np.newaxis] * (second - mixed)
+    return _rounded(mixed)
 
 
 def _rounded(levels: Plane) -> Bytes:
@@ -154,7 +155,7 @@ def _composed(source: NDArray[Any], reference: NDArray[Any], repair: _Repair | N
     def work(rows: slice) -> None:
         _compose_rows(latent, source, reference, repair, rows)
 
-    over_strips(*source.shape[:2], work)
+    over_strips(source.shape[0], source.shape[1], work)
     return latent
 
 
@@ -169,14 +170,31 @@ def _compose_rows(
     scale = np.float32(1 if source.dtype == np.uint8 else 255)
     known = re_exposed(_levels(reference[rows, columns]), repair.to_source)
     if repair.field is not None:
-        fetched = enlarged_rows(repair.fetched, rows, source.shape[:2])[:, columns, np.newaxis]
-        if fetched.any():
-            weights = similarity(repair.field)
-            known += fetched * (voted(source, repair.field, weights, rows, columns) * scale - known)
+        _add_fetched(known, source, repair, repair.field, rows, columns)
     own = source[rows, columns].astype(np.float32) * scale
     own += replaced[:, columns, np.newaxis] * (known - own)
     levels = np.clip(own, 0, 255)
     latent[rows, columns] = levels + np.float32(0.5) if scale == 1 else levels / scale
+
+
+def _add_fetched(
+    known: Plane,
+    source: NDArray[Any],
+    repair: _Repair,
+    field: NearestNeighbours,
+    rows: slice,
+    columns: slice,
+) -> None:
+    """Blend the votes of patches into the levels that are known for some rows and columns."""
+    fetched = enlarged_rows(repair.fetched, rows, source.shape[:2])[:, columns]
+    places = np.flatnonzero(fetched.any(axis=0))
+    if not places.size:
+        return
+    inner = slice(int(places[0]), int(places[-1]) + 1)
+    outer = slice(columns.start + inner.start, columns.start + inner.stop)
+    votes = voted(source, field, similarity(field), rows, outer)
+    votes *= np.float32(1 if source.dtype == np.uint8 else 255)
+    known[:, inner] += fetched[:, inner, np.newaxis] * (votes - known[:, inner])
 
 
 def _levels(image: NDArray[Any]) -> Bytes:

@@ -99,9 +99,7 @@ def voted(
     return result
 
 
-def shown(
-    source: Bytes, field: NearestNeighbours
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def shown(source: Bytes, field: NearestNeighbours) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Votes of source patches for the places in the target at which `field` (source to target) found them.
 
     Returns the sum of votes, HxWxC, and their count, HxW.
@@ -119,7 +117,9 @@ def _show(source, offsets, wanted, patch, votes, count):  # type: ignore[no-unty
     for y, x in np.argwhere(wanted):
         down, across = offsets[y, x, 0], offsets[y, x, 1]
         for row in range(max(y - before, -down, 0), min(y + after, height - 1 - down, height - 1) + 1):
-            for column in range(max(x - before, -across, 0), min(x + after, width - 1 - across, width - 1) + 1):
+            for column in range(
+                max(x - before, -across, 0), min(x + after, width - 1 - across, width - 1) + 1
+            ):
                 count[row + down, column + across] += 1
                 for c in range(channels):
                     votes[row + down, column + across, c] += source[row, column, c]
@@ -164,7 +164,9 @@ def _search(target, source, wanted, offsets, costs, patch, channels, rounds, rad
                 x = j if step == 1 else width - 1 - j
                 if wanted[y, x]:
                     _propagate(target, source, wanted, offsets, costs, y, x, step, patch, channels)
-                    state = _random_steps(target, source, offsets, costs, y, x, patch, channels, radius, state)
+                    state = _random_steps(
+                        target, source, offsets, costs, y, x, patch, channels, radius, state
+                    )
 
 
 @njit(nogil=True, cache=True)

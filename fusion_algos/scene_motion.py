@@ -38,11 +38,6 @@ class Motion:
     to_source: Curves
     to_reference: Curves
 
-    @property
-    def source_is_brighter(self) -> bool:
-        """Whether the mapping lifts the middle of the scale."""
-        return bool(self.to_source[128].mean() > 128)
-
 
 def find_motion(reference: Bytes, source: Bytes) -> Motion:
     """Compare two HxWx3 uint8 exposures by means of the mapping between their levels.
@@ -50,44 +45,52 @@ def find_motion(reference: Bytes, source: Bytes) -> Motion:
     Where the reference is clipped it bounds the source from one side only.
     """
     to_source, to_reference = mapping_curves(reference, source), mapping_curves(source, reference)
-    motion = Motion(np.zeros(source.shape[:2], bool), _blind(reference, to_source), to_source, to_reference)
-    seeds = _opened(_excess(reference, source, motion) > 0)
-    if not seeds.any():
-        return motion
+    moved, blind = _opened(_differs(reference, source, to_source)), _blind(reference, to_source)
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * WINDOW + 1, 2 * WINDOW + 1))
-    moved = cv2.dilate(seeds.view(np.uint8), ellipse).view(bool)
-    return Motion(moved | _doubted(motion.blind, moved), motion.blind, to_source, to_reference)
+    moved = cv2.dilate(moved.view(np.uint8), ellipse).view(bool)
+    return Motion(moved | _doubted(blind, moved), blind, to_source, to_reference)
 
 
 def _blind(reference: Bytes, to_source: Curves) -> Mask:
     """All channels black, or two of them white: a dark color's one visible channel says enough of it."""
-    if to_source[128].mean() > 128:
-        return (reference <= BLACK).all(axis=2)
-    return np.count_nonzero(reference >= WHITE, axis=2) >= 2
+    clipped = _clipped(reference, to_source).view(np.uint8)
+    count = clipped[..., 0] + clipped[..., 1] + clipped[..., 2]
+    return count >= (3 if _is_brighter(to_source) else 2)
 
 
-def _excess(reference: Bytes, source: Bytes, motion: Motion) -> NDArray[np.float32]:
-    """How far the windowed difference exceeds what noise may do, in levels of the source: HxW."""
-    difference = re_exposed(reference, motion.to_source) - source
-    slope = np.abs(np.gradient(motion.to_source, axis=0)).astype(np.float32)
-    allowed = re_exposed(reference, DIFFERENCE + NOISE * np.maximum(slope - 1, 0))
-    _bound_where_clipped(difference, reference, source, motion)
-    mean = cv2.blur(difference, (WINDOW, WINDOW))
-    return (np.abs(mean) - cv2.blur(allowed, (WINDOW, WINDOW))).max(axis=2)
+def _is_brighter(to_source: Curves) -> bool:
+    """Whether the mapping lifts the middle of the scale."""
+    return bool(to_source[128].mean() > 128)
 
 
-def _bound_where_clipped(
-    difference: NDArray[np.float32], reference: Bytes, source: Bytes, motion: Motion
-) -> None:
-    if motion.source_is_brighter:
-        clipped = reference <= BLACK
-        bound = motion.to_source[NEARLY_BLACK]
-        beyond = np.minimum(bound - source, 0)
-    else:
-        clipped = reference >= WHITE
-        bound = motion.to_source[NEARLY_WHITE]
-        beyond = np.maximum(bound - source, 0)
-    np.copyto(difference, beyond, where=clipped, casting="same_kind")
+def _clipped(reference: Bytes, to_source: Curves) -> Mask:
+    """Which values of the reference say nothing of the source: HxWx3."""
+    return reference <= BLACK if _is_brighter(to_source) else reference >= WHITE
+
+
+def _differs(reference: Bytes, source: Bytes, to_source: Curves) -> Mask:
+    """Where the windowed difference exceeds what noise may do, in two channels or all that can be compared.
+
+    One channel alone may differ in a static scene: a camera maps colors out of its gamut by rules of its own.
+    """
+    clipped = _clipped(reference, to_source)
+    difference = re_exposed(reference, to_source) - source
+    np.copyto(difference, _beyond_bound(source, to_source), where=clipped)
+    steepness = np.maximum(np.gradient(to_source, axis=0) - 1, 0)
+    allowed = re_exposed(reference, (DIFFERENCE + NOISE * steepness).astype(np.float32))
+    window = (WINDOW, WINDOW)
+    excess = (np.abs(cv2.blur(difference, window)) > cv2.blur(allowed, window)).view(np.uint8)
+    count = excess[..., 0] + excess[..., 1] + excess[..., 2]
+    silent = (clipped & (excess == 0)).view(np.uint8)
+    comparable = 3 - (silent[..., 0] + silent[..., 1] + silent[..., 2])
+    return (count > 0) & (count >= np.minimum(comparable, 2))
+
+
+def _beyond_bound(source: Bytes, to_source: Curves) -> NDArray[np.float32]:
+    """How far the source is darker (brighter) than what is clipped to white (black) in the reference may be."""
+    if _is_brighter(to_source):
+        return np.minimum(to_source[NEARLY_BLACK] - source, 0)
+    return np.maximum(to_source[NEARLY_WHITE] - source, 0)
 
 
 def _opened(mask: Mask) -> Mask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -20,6 +21,7 @@ from fusion_algos.tone_curves import reinhard2002
 
 Plane = NDArray[np.float32]
 Values = NDArray[Any]
+Asked = Callable[[Values], NDArray[np.bool_]]
 
 PATCH = 7
 COARSEST = 35  # least side of the coarsest level
@@ -61,15 +63,55 @@ def _merged(latents: LatentImages) -> Plane:
     """
     stack, middle = latents.stack, latents.reference
     seconds = _fitting_seconds(stack)
-    light, weights = np.zeros(stack.shape, np.float32), np.zeros(stack.shape[:2], np.float32)
-    brightest = _brightest_channel(stack.images[middle])
+    others = _OtherLight.none(stack.images[middle])
     for k, image in latents:
         if k != middle:
             asked = _asks_brighter if k > middle else _asks_darker
             least = SMALLEST_WEIGHT if k in (0, len(stack) - 1) else np.float32(0)
-            _add(image, asked, brightest, least, seconds[k], light, weights)
-    _complete(stack, middle, seconds[middle], brightest, light, weights)
-    return light
+            others.add(image, seconds[k], asked, least)
+
+    def work(rows: slice) -> None:
+        others.complete(stack.decoded_image(middle, rows) / seconds[middle], rows)
+
+    over_strips(stack.height, stack.width, work)
+    return others.light
+
+
+@dataclass(frozen=True)
+class _OtherLight:
+    """What the other exposures know of the pixels for which the reference asks.
+
+    `brightest`: the reference's brightest channel, HxW in its units; `light`: weighted sum of radiance,
+    HxWx3; `weights`: HxW.
+    """
+
+    brightest: Values
+    light: Plane
+    weights: Plane
+
+    @classmethod
+    def none(cls, reference: Values) -> _OtherLight:
+        brightest = cv2.max(cv2.max(reference[..., 0], reference[..., 1]), reference[..., 2])
+        return cls(brightest, np.zeros(reference.shape, np.float32), np.zeros(brightest.shape, np.float32))
+
+    def add(self, image: Values, seconds: np.float32, asked: Asked, least: np.float32) -> None:
+        """Add a latent image's radiance; `least` is its smallest weight."""
+
+        def work(rows: slice) -> None:
+            places = asked(self.brightest[rows])
+            colors = image[rows][places]
+            weight = least + 1 - np.abs(2 * _unit(colors.max(axis=1)) - 1)
+            self.light[rows][places] += (weight / seconds)[:, np.newaxis] * srgb_to_linear(colors)
+            self.weights[rows][places] += weight
+
+        over_strips(image.shape[0], image.shape[1], work)
+
+    def complete(self, own: Plane, rows: slice) -> None:
+        """Replace some rows of `light` by the radiance of the reference and what it lacks of the others'."""
+        places = self.weights[rows] > 0
+        others = self.light[rows][places] / self.weights[rows][places][:, np.newaxis]
+        own[places] += (1 - _trust(self.brightest[rows][places])) * (others - own[places])
+        self.light[rows] = own
 
 
 def _fitting_seconds(stack: ExposureStack) -> NDArray[np.float32]:
@@ -82,11 +124,6 @@ def _fitting_seconds(stack: ExposureStack) -> NDArray[np.float32]:
     seconds = np.empty(len(stack), np.float32)
     seconds[list(images.order)] = images.relative_seconds
     return seconds / seconds[0]
-
-
-def _brightest_channel(image: Values) -> Values:
-    """HxW, in the units of the image."""
-    return cv2.max(cv2.max(image[..., 0], image[..., 1]), image[..., 2])
 
 
 def _asks_brighter(brightest: Values) -> NDArray[np.bool_]:
@@ -102,46 +139,10 @@ def _unit(values: Values) -> Plane:
     return LEVELS_8_BIT[values] if values.dtype == np.uint8 else values
 
 
-def _add(
-    image: Values,
-    asked: Callable[[Values], NDArray[np.bool_]],
-    brightest: Values,
-    least: np.float32,
-    seconds: np.float32,
-    light: Plane,
-    weights: Plane,
-) -> None:
-    """Add the weighted radiance of a latent image to the pixels for which the reference asks."""
-
-    def work(rows: slice) -> None:
-        places = asked(brightest[rows])
-        colors = image[rows][places]
-        weight = least + 1 - np.abs(2 * _unit(colors.max(axis=1, initial=0)) - 1)
-        light[rows][places] += (weight / seconds)[:, np.newaxis] * srgb_to_linear(colors)
-        weights[rows][places] += weight
-
-    over_strips(*image.shape[:2], work)
-
-
-def _complete(
-    stack: ExposureStack, middle: int, seconds: np.float32, brightest: Values, light: Plane, weights: Plane
-) -> None:
-    """Turn the weighted sums of the other exposures into radiance, with the reference's share."""
-
-    def work(rows: slice) -> None:
-        own = stack.decoded_image(middle, rows) / seconds
-        places = weights[rows] > 0
-        others = light[rows][places] / weights[rows][places][:, np.newaxis]
-        own[places] += (1 - _trust(brightest[rows][places])) * (others - own[places])
-        light[rows] = own
-
-    over_strips(stack.height, stack.width, work)
-
-
 def _trust(brightest: Values) -> Plane:
     """1 on [.1, .9], falling to 0 at 0 and 1, Nx1."""
-    values = _unit(brightest)
-    return np.clip(np.minimum(values, 1 - values) / np.float32(DARK), 0, 1)[:, np.newaxis]
+    values = _unit(brightest)[:, np.newaxis]
+    return np.clip(np.minimum(values, 1 - values) / np.float32(DARK), np.float32(0), np.float32(1))
 
 
 def _search(hole: Hole) -> tuple[Bytes, NearestNeighbours]:
