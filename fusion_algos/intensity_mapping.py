@@ -19,6 +19,9 @@ LEVELS = 256
 NEAR = 20  # levels around the match of histograms within which pixels are taken to show the same thing
 LEAST_SHARE = 1e-4  # of all pixels; rarer levels follow their neighbours
 LEAST_COUNT = 8
+LEAST_AGREEMENT = (
+    0.25  # share of a level's pixels; if fewer are near, it moved, and the histograms' match counts
+)
 
 
 def mapping_curves(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Curves:
@@ -41,15 +44,18 @@ def _joint_histogram(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDA
 
 
 def _curve(joint: NDArray[np.int64]) -> NDArray[np.float32]:
-    matched = _histogram_match(joint.sum(axis=1), joint.sum(axis=0))
-    levels = np.arange(LEVELS)
+    total, levels = joint.sum(axis=1), np.arange(LEVELS)
+    matched = _histogram_match(total, joint.sum(axis=0))
     near = np.where(np.abs(levels - matched[:, np.newaxis]) <= NEAR, joint, 0)
     count = near.sum(axis=1)
-    mean = np.divide(near @ levels, count, out=matched.copy(), where=count > 0)
-    known = np.flatnonzero(count >= max(LEAST_COUNT, LEAST_SHARE * joint.sum()))
+    enough = max(LEAST_COUNT, LEAST_SHARE * joint.sum())
+    agreed = count >= np.maximum(enough, LEAST_AGREEMENT * total)
+    typical = np.where(agreed, (near @ levels) / np.maximum(count, 1), matched)
+    known = np.flatnonzero(agreed | (total >= enough))
     if len(known) < 2:
         return matched.astype(np.float32)
-    rising = isotonic_regression(mean[known], weights=count[known].astype(float)).x
+    weights = np.where(agreed, count, LEAST_COUNT)[known].astype(np.float64)
+    rising = isotonic_regression(typical[known], weights=weights).x
     inside = np.clip(levels, known[0], known[-1])
     return np.clip(PchipInterpolator(known, rising)(inside), 0, 255).astype(np.float32)
 
