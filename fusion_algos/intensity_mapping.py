@@ -61,7 +61,6 @@ def _curve(joint: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 def _histogram_match(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Levels of equal cumulative share; the middle of a level's own pixels stands for it."""
-    shares = [np.cumsum(counts) - counts / 2 for counts in (first, second)]
-    present = np.flatnonzero(second)
-    return np.interp(shares[0], shares[1][present], present)
+    """The level of `second` in which the middle pixel of each level of `first` falls, both sorted by level."""
+    middle = np.cumsum(first) - (first + 1) // 2
+    return np.searchsorted(np.cumsum(second), middle, side="right").clip(0, LEVELS - 1).astype(np.float64)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion_algos.intensity_mapping import Curves, mapping_curves, re_exposed
+from fusion_algos.intensity_mapping import LEAST_COUNT, Curves, mapping_curves, re_exposed
 
 Mask = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
@@ -20,8 +20,9 @@ BLACK, NEARLY_BLACK = 5, 25
 DIFFERENCE = 0.08 * 255  # of the mean over a window, in levels of the other exposure: Sen et al. 2012
 NOISE = 2.0  # levels of noise in the reference, which a steep curve enlarges
 WINDOW = 7  # pixels
+ALONE = 3.5  # times the difference that one channel must show if others do not
 SMALLEST = 40  # pixels of motion in one piece; noise strikes alone, things do not
-TOUCHED = 0.1  # share of a clipped region in motion from which the whole region is doubted
+TOUCHED = 0.3  # share of a clipped region in motion from which the whole region is doubted
 
 
 @dataclass(frozen=True)
@@ -69,28 +70,40 @@ def _clipped(reference: Bytes, to_source: Curves) -> Mask:
 
 
 def _differs(reference: Bytes, source: Bytes, to_source: Curves) -> Mask:
-    """Where the windowed difference exceeds what noise may do, in two channels or all that can be compared.
+    """Where the windowed difference exceeds what noise may do, in two channels or much in one.
 
-    One channel alone may differ in a static scene: a camera maps colors out of its gamut by rules of its own.
+    One channel alone differs in static scenes too: a camera maps colors out of its gamut by rules of its own.
     """
     clipped = _clipped(reference, to_source)
     difference = re_exposed(reference, to_source) - source
-    np.copyto(difference, _beyond_bound(source, to_source), where=clipped)
+    np.copyto(difference, _beyond_bound(reference, source, to_source), where=clipped)
     steepness = np.maximum(np.gradient(to_source, axis=0) - 1, 0)
     allowed = re_exposed(reference, (DIFFERENCE + NOISE * steepness).astype(np.float32))
     window = (WINDOW, WINDOW)
-    excess = (np.abs(cv2.blur(difference, window)) > cv2.blur(allowed, window)).view(np.uint8)
-    count = excess[..., 0] + excess[..., 1] + excess[..., 2]
-    silent = (clipped & (excess == 0)).view(np.uint8)
-    comparable = 3 - (silent[..., 0] + silent[..., 1] + silent[..., 2])
-    return (count > 0) & (count >= np.minimum(comparable, 2))
+    excess = np.abs(cv2.blur(difference, window)) / cv2.blur(allowed, window)
+    comparable = ~clipped | (excess > 1)
+    two, any_channel = np.sort(excess, axis=2)[..., 1:].transpose(2, 0, 1)
+    alone = np.where(comparable.sum(axis=2) > 1, ALONE, 1)
+    return (two > 1) | (any_channel > alone)
 
 
-def _beyond_bound(source: Bytes, to_source: Curves) -> NDArray[np.float32]:
-    """How far the source is darker (brighter) than what is clipped to white (black) in the reference may be."""
-    if _is_brighter(to_source):
-        return np.minimum(to_source[NEARLY_BLACK] - source, 0)
-    return np.maximum(to_source[NEARLY_WHITE] - source, 0)
+def _beyond_bound(reference: Bytes, source: Bytes, to_source: Curves) -> NDArray[np.float32]:
+    """How far the source is darker (brighter) than what is clipped to white (black) in the reference may be.
+
+    The bound is what the brightest (darkest) level maps to that is far enough from clipping and in use, for
+    white raised in proportion: over a gap the curve would follow the clipped pixels themselves.
+    """
+    bounds = np.empty(3, np.float32)
+    for c in range(3):
+        used = np.bincount(reference[..., c].ravel(), minlength=256) >= LEAST_COUNT
+        if _is_brighter(to_source):
+            level = NEARLY_BLACK + np.flatnonzero(used[NEARLY_BLACK:])[:1]
+            bounds[c] = to_source[level, c].min(initial=255)
+        else:
+            level = np.flatnonzero(used[: NEARLY_WHITE + 1])[-1:]
+            bounds[c] = (to_source[level, c] * NEARLY_WHITE / np.maximum(level, 1)).max(initial=0)
+    beyond = bounds - source
+    return np.minimum(beyond, 0) if _is_brighter(to_source) else np.maximum(beyond, 0)
 
 
 def _opened(mask: Mask) -> Mask:

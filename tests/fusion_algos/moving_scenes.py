@@ -1,12 +1,13 @@
 """Brackets in which something moves, with the picture that they would have given had it stood still."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from builder.simulate import take as takes
+from builder.simulate.camera import expose, picture
+from builder.simulate.sequences import KINDS
 from fusion_algos import ExposureStack
 
 COUNT = 3
@@ -67,26 +68,20 @@ def ghost_energy(algorithm, scene: MovingScene) -> float:
     return float(difference[scene.moved].mean())
 
 
-def simulated_courtyard(folder: Path) -> MovingScene:
-    """The courtyard of `builder simulate` in `folder`; its still stack is the photos with the truth inside."""
-    truth = json.loads((folder / "truth" / "courtyard" / "truth.json").read_text())
-    radiance = np.load(folder / "truth" / "courtyard" / "radiance.npy")
-    stems = [Path(frame["file"]).stem for frame in truth["frames"]]
-    seconds = [frame["seconds"] for frame in truth["frames"]]
-    photos = [cv2.imread(str(folder / "photos" / "courtyard" / f"{stem}.JPG"))[..., ::-1] for stem in stems]
-    masks = [
-        cv2.imread(str(folder / "truth" / "courtyard" / f"motion_mask_{stem}.png"), cv2.IMREAD_GRAYSCALE) > 0
-        for stem in stems
-    ]
-    moved = np.any(masks, axis=0)
-    photos = [np.ascontiguousarray(photo) for photo in photos]
-    still = [photo.copy() for photo in photos]
-    for image, time in zip(still, seconds, strict=True):
-        image[moved] = _srgb(radiance[moved].astype(np.float64) * time)
-    return MovingScene(ExposureStack(photos, seconds), ExposureStack(still, seconds), moved)
+def simulated_courtyard(width: int, height: int, seed: int) -> MovingScene:
+    """The builder's courtyard with its walker; in the still stack she stands where the reference shows her.
 
+    Both stacks have the camera's noise; `moved` is the true mask of walker and shadow in all frames.
+    """
+    sequence = KINDS["courtyard"]
+    take = takes.prepare(sequence, width, height, seed)
+    empty = takes.still_radiance(take)
+    radiances = [takes.frame_radiance(take, position) for position in range(len(sequence.steps))]
+    seconds = [float(exposure) for exposure in sequence.exposures]
 
-def _srgb(light: np.ndarray) -> np.ndarray:
-    clipped = np.clip(light, 0, 1)
-    encoded = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)
-    return np.floor(255 * encoded + 0.5).astype(np.uint8)
+    def stack(scenes: list[np.ndarray]) -> ExposureStack:
+        raw = [expose(scenes[k], t, seed=seed, frame=k) for k, t in enumerate(seconds)]
+        return ExposureStack([picture(numbers, sequence.response) for numbers in raw], seconds)
+
+    moved = np.any([takes.moved(take, radiance, empty) for radiance in radiances], axis=0)
+    return MovingScene(stack(radiances), stack([radiances[take.reference]] * len(seconds)), moved)
