@@ -21,8 +21,9 @@ DIFFERENCE = 0.08 * 255  # of the mean over a window, in levels of the other exp
 NOISE = 2.0  # levels of noise in the reference, which a steep curve enlarges
 WINDOW = 7  # pixels
 ALONE = 3.5  # times the difference that one channel must show if others do not
+WEAK = 0.5  # share of the difference that motion needs which touches stronger motion
 SMALLEST = 40  # pixels of motion in one piece; noise strikes alone, things do not
-TOUCHED = 0.3  # share of a clipped region in motion from which the whole region is doubted
+TOUCHED = 0.25  # share of a clipped region's outline in motion from which the whole region is doubted
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,8 @@ def find_motion(reference: Bytes, source: Bytes) -> Motion:
     Where the reference is clipped it bounds the source from one side only.
     """
     to_source, to_reference = mapping_curves(reference, source), mapping_curves(source, reference)
-    moved, blind = _opened(_differs(reference, source, to_source)), _blind(reference, to_source)
-    ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * WINDOW + 1, 2 * WINDOW + 1))
-    moved = cv2.dilate(moved.view(np.uint8), ellipse).view(bool)
+    moved, blind = _large_pieces(_difference(reference, source, to_source)), _blind(reference, to_source)
+    moved = _widened(moved)
     return Motion(moved | _doubted(blind, moved), blind, to_source, to_reference)
 
 
@@ -69,8 +69,8 @@ def _clipped(reference: Bytes, to_source: Curves) -> Mask:
     return reference <= BLACK if _is_brighter(to_source) else reference >= WHITE
 
 
-def _differs(reference: Bytes, source: Bytes, to_source: Curves) -> Mask:
-    """Where the windowed difference exceeds what noise may do, in two channels or much in one.
+def _difference(reference: Bytes, source: Bytes, to_source: Curves) -> NDArray[np.float32]:
+    """The windowed difference over what noise may do, HxW: 1 is motion in two channels, or ALONE times in one.
 
     One channel alone differs in static scenes too: a camera maps colors out of its gamut by rules of its own.
     """
@@ -82,9 +82,9 @@ def _differs(reference: Bytes, source: Bytes, to_source: Curves) -> Mask:
     window = (WINDOW, WINDOW)
     excess = np.abs(cv2.blur(difference, window)) / cv2.blur(allowed, window)
     comparable = ~clipped | (excess > 1)
-    two, any_channel = np.sort(excess, axis=2)[..., 1:].transpose(2, 0, 1)
-    alone = np.where(comparable.sum(axis=2) > 1, ALONE, 1)
-    return (two > 1) | (any_channel > alone)
+    second, largest = np.sort(excess, axis=2)[..., 1:].transpose(2, 0, 1)
+    alone = np.where(comparable.sum(axis=2) > 1, np.float32(ALONE), np.float32(1))
+    return np.maximum(second, largest / alone)
 
 
 def _beyond_bound(reference: Bytes, source: Bytes, to_source: Curves) -> NDArray[np.float32]:
@@ -106,21 +106,38 @@ def _beyond_bound(reference: Bytes, source: Bytes, to_source: Curves) -> NDArray
     return np.minimum(beyond, 0) if _is_brighter(to_source) else np.maximum(beyond, 0)
 
 
+def _large_pieces(difference: NDArray[np.float32]) -> Mask:
+    """Pieces of weak motion that hold some strong one: hysteresis, as things do not move in part.
+
+    Thin lines (what misalignment and resampling leave at edges) and small spots do not count.
+    """
+    weak, strong = (_opened(difference > least) for least in (WEAK, 1.0))
+    count, labels = cv2.connectedComponents(weak.view(np.uint8), connectivity=8)
+    held = np.bincount(labels[strong], minlength=count) >= SMALLEST
+    held[0] = False
+    return held[labels]
+
+
+def _widened(moved: Mask) -> Mask:
+    """With a margin, and with what lies between parts of a thing that happened to look like its background."""
+    margin, gap = (
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        for radius in (WINDOW, 2 * WINDOW)
+    )
+    wide = cv2.dilate(moved.view(np.uint8), margin)
+    return cv2.morphologyEx(wide, cv2.MORPH_CLOSE, gap).view(bool)
+
+
 def _opened(mask: Mask) -> Mask:
-    """Without thin lines (what misalignment and resampling leave at edges) and small spots."""
-    square = np.ones((3, 3), np.uint8)
-    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, square)
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
-    large = statistics[:, cv2.CC_STAT_AREA] >= SMALLEST
-    large[0] = False
-    return large[labels]
+    return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).view(bool)
 
 
 def _doubted(blind: Mask, moved: Mask) -> Mask:
-    """The blind regions of which a good share moved: what is left of them may be the moved thing too."""
+    """The blind regions whose outline moved for a good part: what they enclose may have moved with it."""
     count, labels = cv2.connectedComponents(blind.view(np.uint8), connectivity=8)
-    area = np.bincount(labels.ravel(), minlength=count)
-    touched = np.bincount(labels[moved], minlength=count)
-    doubted = touched > TOUCHED * area
+    outline = blind & ~cv2.erode(blind.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
+    length = np.bincount(labels[outline], minlength=count)
+    touched = np.bincount(labels[outline & moved], minlength=count)
+    doubted = touched > TOUCHED * length
     doubted[0] = False
     return doubted[labels]
