@@ -12,7 +12,7 @@ from fusion_algos.exposure_fusion import (
     zhang2012,
 )
 from fusion_algos.stack import ExposureStack
-from fusion_algos.stack_hdr import bruce2014, oh2015, paris2011
+from fusion_algos.stack_hdr import bruce2014, hu2013, oh2015, paris2011, sen2012
 
 # In display order. Adding an algorithm is its file and its name here.
 ALGORITHMS: dict[str, Algorithm] = {
@@ -26,6 +26,8 @@ ALGORITHMS: dict[str, Algorithm] = {
         shen2014,
         ma2017,
         kou2017,
+        sen2012,
+        hu2013,
         bruce2014,
         oh2015,
         paris2011,

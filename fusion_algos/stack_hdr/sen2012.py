@@ -1,0 +1,166 @@
+"""Patch-based HDR reconstruction of dynamic scenes, displayed with Reinhard's operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fusion_algos.algorithm import FusedImage, algorithm
+from fusion_algos.color import srgb_to_linear
+from fusion_algos.hole_filling import Bytes, Hole, filled
+from fusion_algos.latent_images import LatentImages, find_latent_images
+from fusion_algos.patch_match import NearestNeighbours, nearest_neighbours, shown, similarity, voted
+from fusion_algos.row_strips import over_strips
+from fusion_algos.stack import LEVELS_8_BIT, ExposureStack
+from fusion_algos.tone_curves import reinhard2002
+
+Plane = NDArray[np.float32]
+Values = NDArray[Any]
+Asked = Callable[[Values], NDArray[np.bool_]]
+
+PATCH = 7
+COARSEST = 35  # least side of the coarsest level
+MOST_ITERATIONS, LEAST_ITERATIONS = 12, 3
+COHERENCE, COMPLETENESS = np.float32(0.7), np.float32(0.3)
+DARK, BRIGHT = 0.1, 0.9  # between these encoded values the reference alone counts
+SMALLEST_WEIGHT = np.float32(1e-6)
+
+
+@algorithm(
+    title="Robust patch-based HDR reconstruction of dynamic scenes",
+    cite="Sen, Kalantari, Yaesoubi, Darabi, Goldman, Shechtman: Robust patch-based HDR reconstruction of "
+    "dynamic scenes. ACM Transactions on Graphics 31(6), 203, 2012",
+    revision=1,
+)
+def fuse(stack: ExposureStack) -> FusedImage:
+    """Radiance of the middle exposure, completed from the others where it is too dark or too bright.
+
+    Simplified against the paper: other exposures are used as they are where they agree with the reference,
+    so that a static stack needs no search; elsewhere targets are made one exposure after the other, outwards
+    from the reference, and merged once at the end instead of in every iteration; the reference is re-exposed
+    through a curve learnt from both images, in which a camera's tone curve does not look like motion;
+    completeness votes come from source patches at the place of the hole. Display: Reinhard 2002, global.
+    The authors' program was not compared. They filed the US provisional patent application 61/625,333; their
+    program is licensed for individual research use only. No other patent search was made.
+    """
+    if np.array_equal(stack.images[0], stack.images[-1]):
+        return stack.image(0)  # one exposure is a picture already
+    return reinhard2002(_merged(find_latent_images(stack, _search)))
+
+
+def _merged(latents: LatentImages) -> Plane:
+    """Radiance in units of the darkest exposure's white: HxWx3.
+
+    H = (1 - a) H~ + a h(x_r), h(x) = lin(x) / t, a = 1 on [.1, .9] and falling to 0 at 0 and 1; H~ = the mean
+    of h over the brighter exposures where x_r < .1 (darker where x_r > .9), weighted by 1 - |2x - 1|.
+    The paper's a and weights are per channel; here they are those of the brightest channel, because a
+    response that is not quite the assumed one would tint what takes its channels from different exposures.
+    """
+    stack, middle = latents.stack, latents.reference
+    seconds = _fitting_seconds(stack)
+    others = _OtherLight.none(stack.images[middle])
+    for k, image in latents:
+        if k != middle:
+            asked = _asks_brighter if k > middle else _asks_darker
+            least = SMALLEST_WEIGHT if k in (0, len(stack) - 1) else np.float32(0)
+            others.add(image, seconds[k], asked, least)
+
+    def work(rows: slice) -> None:
+        others.complete(stack.decoded_image(middle, rows) / seconds[middle], rows)
+
+    over_strips(stack.height, stack.width, work)
+    return others.light
+
+
+@dataclass(frozen=True)
+class _OtherLight:
+    """What the other exposures know of the pixels for which the reference asks.
+
+    `brightest`: the reference's brightest channel, HxW in its units; `light`: weighted sum of radiance,
+    HxWx3; `weights`: HxW.
+    """
+
+    brightest: Values
+    light: Plane
+    weights: Plane
+
+    @classmethod
+    def none(cls, reference: Values) -> _OtherLight:
+        brightest = cv2.max(cv2.max(reference[..., 0], reference[..., 1]), reference[..., 2])
+        return cls(brightest, np.zeros(reference.shape, np.float32), np.zeros(brightest.shape, np.float32))
+
+    def add(self, image: Values, seconds: np.float32, asked: Asked, least: np.float32) -> None:
+        """Add a latent image's radiance; `least` is its smallest weight."""
+
+        def work(rows: slice) -> None:
+            places = asked(self.brightest[rows])
+            colors = image[rows][places]
+            weight = least + 1 - np.abs(2 * _unit(colors.max(axis=1)) - 1)
+            self.light[rows][places] += (weight / seconds)[:, np.newaxis] * srgb_to_linear(colors)
+            self.weights[rows][places] += weight
+
+        over_strips(image.shape[0], image.shape[1], work)
+
+    def complete(self, own: Plane, rows: slice) -> None:
+        """Replace some rows of `light` by the radiance of the reference and what it lacks of the others'."""
+        places = self.weights[rows] > 0
+        others = self.light[rows][places] / self.weights[rows][places][:, np.newaxis]
+        own[places] += (1 - _trust(self.brightest[rows][places])) * (others - own[places])
+        self.light[rows] = own
+
+
+def _fitting_seconds(stack: ExposureStack) -> NDArray[np.float32]:
+    """Exposures as the images show them under the assumed sRGB response, whatever the camera says.
+
+    A camera's tone curve spreads highlights: with its true times they would be merged darker than the
+    reference's white.
+    """
+    images = ExposureStack(stack.images)
+    seconds = np.empty(len(stack), np.float32)
+    seconds[list(images.order)] = images.relative_seconds
+    return seconds / seconds[0]
+
+
+def _asks_brighter(brightest: Values) -> NDArray[np.bool_]:
+    return _unit(brightest) < DARK
+
+
+def _asks_darker(brightest: Values) -> NDArray[np.bool_]:
+    return _unit(brightest) > BRIGHT
+
+
+def _unit(values: Values) -> Plane:
+    """Encoded values in [0, 1]."""
+    return LEVELS_8_BIT[values] if values.dtype == np.uint8 else values
+
+
+def _trust(brightest: Values) -> Plane:
+    """1 on [.1, .9], falling to 0 at 0 and 1, Nx1."""
+    values = _unit(brightest)[:, np.newaxis]
+    return np.clip(np.minimum(values, 1 - values) / np.float32(DARK), np.float32(0), np.float32(1))
+
+
+def _search(hole: Hole) -> tuple[Bytes, NearestNeighbours]:
+    return filled(hole, _rebuilt, patch=PATCH, coarsest=COARSEST, iterations=_iterations)
+
+
+def _iterations(level: int) -> int:
+    return min(LEAST_ITERATIONS + 3 * level, MOST_ITERATIONS)
+
+
+def _rebuilt(hole: Hole, field: NearestNeighbours, depth: float) -> Bytes:
+    """The latent image that patches vote for: coherence, and in the coarser half of the levels completeness."""
+    whole = slice(0, hole.missing.shape[0]), slice(0, hole.missing.shape[1])
+    votes = voted(hole.source, field, similarity(field), *whole)
+    if depth >= 0.5:
+        still = np.zeros_like(field.offsets)
+        back = nearest_neighbours(hole.source, hole.latent, hole.missing, still, patch=PATCH, radius=16)
+        sums, count = shown(hole.source, back)
+        share = COMPLETENESS / COHERENCE / PATCH**2
+        votes = (votes + share * sums) / (1 + share * count)[..., np.newaxis]
+    return (votes + np.float32(0.5)).astype(np.uint8)

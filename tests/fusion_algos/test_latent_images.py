@@ -1,0 +1,93 @@
+"""Latent images: the exposures themselves where nothing moved, the reference's scene where something did."""
+
+import numpy as np
+import pytest
+
+from fusion_algos import ExposureStack, latent_images
+from fusion_algos.hole_filling import filled
+from fusion_algos.latent_images import find_latent_images, middle_exposure
+from fusion_algos.patch_match import similarity, voted
+from tests.fusion_algos.moving_scenes import exposed, moving_square, textured_background
+
+COLORS = [(0.6, 0.1, 0.08), (0.3, 0.3, 0.3), (0.002, 0.002, 0.002)]
+
+
+def search(hole):
+    def rebuilt(hole, field, depth):
+        whole = slice(0, hole.missing.shape[0]), slice(0, hole.missing.shape[1])
+        return (voted(hole.source, field, similarity(field), *whole) + 0.5).astype(np.uint8)
+
+    return filled(hole, rebuilt, patch=7, coarsest=32, iterations=lambda level: 2)
+
+
+def no_search(hole):
+    raise AssertionError("nothing is clipped here: no patch may be searched")
+
+
+@pytest.fixture
+def still():
+    radiance = textured_background(90, 120, np.random.default_rng(11))
+    return ExposureStack([exposed(radiance, t) for t in (1, 4, 16, 64)], [1, 4, 16, 64])
+
+
+@pytest.mark.parametrize(("count", "middle"), [(2, 0), (3, 1), (4, 1), (5, 2), (30, 14)])
+def test_the_reference_is_the_middle_exposure(count, middle):
+    image = np.zeros((8, 8, 3), np.uint8)
+    assert middle_exposure(ExposureStack([image] * count)) == middle
+
+
+def test_a_still_stack_is_its_own_latent_images(still):
+    latents = find_latent_images(still, no_search)
+    assert latents.are_the_exposures
+    images = dict(latents)
+    assert sorted(images) == [0, 1, 2, 3]
+    assert all(images[k] is still.images[k] for k in images)
+
+
+def test_from_the_reference_outwards(still):
+    assert [k for k, _ in find_latent_images(still, no_search)] == [1, 2, 3, 0]
+
+
+@pytest.mark.parametrize("color", COLORS)
+def test_latent_images_show_the_scene_as_in_the_reference(color):
+    scene = moving_square(color)
+    latents = find_latent_images(scene.moving, search)
+    assert not latents.are_the_exposures
+    for k, image in latents:
+        wrong = np.abs(scene.moving.images[k].astype(float) - scene.still.images[k])[scene.moved].mean()
+        left = np.abs(image.astype(float) - scene.still.images[k])[scene.moved].mean()
+        assert left <= 0.2 * wrong, k  # two levels of twenty or more: what re-exposing rounds
+
+
+def test_what_did_not_move_stays_as_it_is():
+    scene = moving_square((0.3, 0.3, 0.3))
+    for k, image in find_latent_images(scene.moving, search):
+        np.testing.assert_array_equal(image[100:], scene.moving.images[k][100:])
+
+
+def test_float_images_give_the_same_latent_images():
+    scene = moving_square((0.6, 0.1, 0.08)).moving
+    floats = ExposureStack([image / np.float32(255) for image in scene.images], scene.exposure_seconds)
+    bytes_of = dict(find_latent_images(scene, search))
+    for k, image in find_latent_images(floats, search):
+        assert image.dtype == np.float32
+        assert np.abs(255 * image - bytes_of[k]).max() <= 0.5 + 1e-3  # their rounding
+
+
+def test_a_coarse_search_serves_the_full_size(monkeypatch):
+    """Offsets and masks found at a ninth of the pixels fetch full-sized ones."""
+    scene = moving_square((0.6, 0.1, 0.08), size=(240, 320), side=40)
+    monkeypatch.setattr(latent_images, "SEARCH_PIXELS", 240 * 320 // 9)
+    for k, image in find_latent_images(scene.moving, search):
+        wrong = np.abs(scene.moving.images[k].astype(float) - scene.still.images[k])[scene.moved].mean()
+        left = np.abs(image.astype(float) - scene.still.images[k])[scene.moved].mean()
+        assert left <= 0.25 * wrong, k
+        assert image.shape == scene.moving.shape
+
+
+def test_strips_leave_no_seam(monkeypatch):
+    scene = moving_square((0.6, 0.1, 0.08)).moving
+    whole = dict(find_latent_images(scene, search))
+    monkeypatch.setattr("fusion_algos.row_strips.STRIP_PIXELS", 500)
+    for k, image in find_latent_images(scene, search):
+        assert np.abs(image.astype(int) - whole[k]).max() <= 1

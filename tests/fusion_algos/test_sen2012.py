@@ -1,0 +1,88 @@
+"""Patch-based HDR: the merge against its definition, the static shortcut, and no ghosts."""
+
+import numpy as np
+import pytest
+
+from fusion_algos import ExposureStack, latent_images
+from fusion_algos.color import srgb_to_linear
+from fusion_algos.stack_hdr import sen2012
+from fusion_algos.tone_curves import reinhard2002
+from tests.fusion_algos.moving_scenes import exposed, ghost_energy, moving_square, textured_background
+
+
+def defined_radiance(stack):
+    """H of the spec's equations, one pixel's brightest channel deciding, in float64."""
+    x = [np.asarray(image, np.float64) / 255 for image in stack.images]
+    h = [srgb_to_linear(image) / t for image, t in zip(stack.images, stack.relative_seconds, strict=True)]
+    r = (len(stack) - 1) // 2
+    top = x[r].max(axis=2, keepdims=True)
+    radiance = h[r].astype(np.float64)
+    sides = [(top < 0.1, range(r + 1, len(stack)), -1), (top > 0.9, range(r), 0)]
+    for asked, side, outermost in sides:
+        if len(side) == 0:
+            continue
+        tri = [1 - np.abs(2 * x[k].max(axis=2, keepdims=True) - 1) for k in side]
+        total = sum(tri)
+        mean = sum(w * h[k] for w, k in zip(tri, side, strict=True)) / np.maximum(total, 1e-12)
+        other = np.where(total > 1e-9, mean, h[side[outermost]])
+        alpha = np.clip(np.minimum(top, 1 - top) / 0.1, 0, 1)
+        radiance = np.where(asked, (1 - alpha) * other + alpha * h[r], radiance)
+    return radiance
+
+
+@pytest.fixture
+def still():
+    radiance = textured_background(60, 80, np.random.default_rng(3))
+    radiance[:20] *= 30
+    radiance[-20:] /= 30
+    return ExposureStack([exposed(radiance, t) for t in (0.25, 1, 4, 16, 64)])
+
+
+def test_a_still_stack_is_merged_by_definition_without_a_search(still, monkeypatch):
+    monkeypatch.setattr(sen2012, "_search", None)
+    latents = latent_images.find_latent_images(still, None)
+    assert latents.are_the_exposures
+    expected = defined_radiance(still)
+    # the outermost exposure's least weight of 1e-6 shows where all others are clipped to about that
+    np.testing.assert_allclose(sen2012._merged(latents), expected, rtol=2e-3, atol=1e-7)
+    np.testing.assert_array_equal(sen2012.fuse(still), reinhard2002(sen2012._merged(latents)))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_side_without_exposures_leaves_the_reference(still, count):
+    stack = ExposureStack(still.images[1 : 1 + count])
+    latents = latent_images.find_latent_images(stack, None)
+    np.testing.assert_allclose(sen2012._merged(latents), defined_radiance(stack), rtol=2e-3, atol=1e-7)
+
+
+def test_wrong_times_do_not_turn_highlights_gray():
+    """A tone curve spreads exposures; what is whiter than the reference's white must stay above it."""
+    radiance = textured_background(60, 80, np.random.default_rng(3))
+    radiance[:20] = np.linspace(0.3, 6, 80)[:, np.newaxis]
+    curve = np.round(255 * np.linspace(0, 1, 256) ** 1.7).astype(np.uint8)
+    stack = ExposureStack([curve[exposed(radiance, t)] for t in (0.15, 0.6, 2.4)], [1, 4, 16])
+    merged = sen2012._merged(latent_images.find_latent_images(stack, None))[10, :, 1]
+    assert (np.diff(merged) > -0.03 * merged[1:]).all()  # rises along the ramp but for 8-bit steps
+
+
+@pytest.mark.parametrize(
+    "color", [(0.6, 0.1, 0.08), (0.3, 0.3, 0.3), (0.01, 0.2, 0.4), (0.002, 0.002, 0.002)]
+)
+def test_a_moving_square_leaves_no_ghost(color):
+    assert ghost_energy(sen2012.fuse, moving_square(color)) < 0.02
+
+
+@pytest.mark.parametrize("color", [(0.6, 0.1, 0.08), (0.002, 0.002, 0.002)])
+def test_moving_scenes_repeat_themselves(color):
+    stack = moving_square(color).moving
+    np.testing.assert_array_equal(sen2012.fuse(stack), sen2012.fuse(stack))
+
+
+def test_floats_and_bytes_of_a_moving_scene_agree():
+    stack = moving_square((0.6, 0.1, 0.08)).moving
+    floats = ExposureStack([image / np.float32(255) for image in stack.images], stack.exposure_seconds)
+    assert np.abs(sen2012.fuse(floats) - sen2012.fuse(stack)).max() < 1 / 255
+
+
+def test_the_patent_remark_is_there():
+    assert "61/625,333" in sen2012.fuse.fuse.__doc__
