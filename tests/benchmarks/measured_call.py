@@ -14,6 +14,7 @@ from tests.benchmarks.bracket import bracket, render_once
 
 ROOT = Path(__file__).resolve().parents[2]
 OPENCV = "cv2.createMergeMertens(1, 1, 1)"
+MEF_SSIM = "mef_ssim of one image"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -34,7 +35,7 @@ class Measurement:
 def measure(
     program: str, megapixels: int, *, threads: int | None = None, cache: Path | None = None
 ) -> Measurement:
-    """Call `program` (an algorithm's name, or OPENCV) in a fresh process; numba's code is kept in `cache`.
+    """Call `program` (an algorithm's name, MEF_SSIM or OPENCV) in a fresh process; numba's code is kept in `cache`.
 
     Raises subprocess.CalledProcessError if the process fails; what it said is on stderr.
     """
@@ -54,10 +55,13 @@ def _call(program: str, megapixels: int, threads: int) -> Measurement:
     import numpy as np
 
     from fusion_algos import ALGORITHMS, ExposureStack
+    from fusion_algos.mef_ssim import mef_ssim
 
-    def run(images: list[np.ndarray], seconds: list[float]) -> np.ndarray:
+    def run(images: list[np.ndarray], seconds: list[float]) -> object:
         if program == OPENCV:
             return cv2.createMergeMertens(1, 1, 1).process(images)
+        if program == MEF_SSIM:
+            return mef_ssim(ExposureStack(images, seconds), images[len(images) // 2])
         return ALGORITHMS[program](ExposureStack(images, seconds))
 
     if threads:
