@@ -38,7 +38,7 @@ SMALLEST_WEIGHT = np.float32(1e-6)
     revision=1,
 )
 def fuse(stack: ExposureStack) -> FusedImage:
-    """Radiance of the middle exposure, completed from the others where it is too dark or too bright.
+    """Radiance of a reference exposure near the middle, completed from the others where it is too dark or too bright.
 
     Simplified against the paper: other exposures are used as they are where they agree with the reference,
     so that a static stack needs no search; elsewhere targets are made one exposure after the other, outwards
