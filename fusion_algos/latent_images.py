@@ -30,6 +30,9 @@ from fusion_algos.stack import ExposureStack
 Plane = NDArray[np.float32]
 
 SEARCH_PIXELS = 1_000_000
+SHARE_PIXELS = 100_000  # about so many pixels are read to see how an image is exposed
+WELL_EXPOSED = (26, 229)  # levels of the brightest channel: .1 to .9
+GOOD_ENOUGH = 0.6  # of the best share of well-exposed pixels
 FEATHER = 5  # pixels of the search's resolution over which two sources of a pixel blend
 
 
@@ -71,14 +74,26 @@ class LatentImages:
                 yield k, latent
 
 
-def middle_exposure(stack: ExposureStack) -> int:
-    """The ceil(K/2)-th exposure from the dark end."""
-    return (len(stack) - 1) // 2
+def reference_exposure(stack: ExposureStack) -> int:
+    """The ceil(K/2)-th exposure from the dark end, or the nearest to it that is not much worse exposed.
+
+    Long brackets of night scenes have a middle exposure that is nearly black.
+    """
+    shares = [_well_exposed_share(image) for image in stack.images]
+    middle = (len(stack) - 1) // 2
+    good = [k for k, share in enumerate(shares) if share >= GOOD_ENOUGH * max(shares)]
+    return min(good, key=lambda k: (abs(k - middle), k))
+
+
+def _well_exposed_share(image: NDArray[Any]) -> float:
+    step = max(1, math.isqrt(image.shape[0] * image.shape[1] // SHARE_PIXELS))
+    brightest = _levels(np.ascontiguousarray(image[::step, ::step])).max(axis=2)
+    return float(np.mean((brightest >= WELL_EXPOSED[0]) & (brightest <= WELL_EXPOSED[1])))
 
 
 def find_latent_images(stack: ExposureStack, search: PatchSearch) -> LatentImages:
-    """Compare the exposures outwards from the middle one and repair what moved; `search` fills the holes."""
-    reference = middle_exposure(stack)
+    """Compare the exposures outwards from the reference and repair what moved; `search` fills the holes."""
+    reference = reference_exposure(stack)
     repairs: list[_Repair | None] = [None] * len(stack)
     smallest = _search_size(stack)
     first = _small(stack.images[reference], smallest)

@@ -32,7 +32,7 @@ MARGIN = 16  # pixels around the hole in which the gradients are integrated
     revision=1,
 )
 def fuse(stack: ExposureStack) -> FusedImage:
-    """Exposure fusion (Mertens 2009) of latent images in which all stands as in the middle exposure.
+    """Exposure fusion (Mertens 2009) of latent images in which all stands as in a reference exposure near the middle.
 
     Simplified against the paper: an exposure stays as it is where it agrees with the reference, so that a
     static stack gives mertens2009's picture; patches are searched only where, moreover, the reference is

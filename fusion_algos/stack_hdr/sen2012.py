@@ -38,7 +38,7 @@ SMALLEST_WEIGHT = np.float32(1e-6)
     revision=1,
 )
 def fuse(stack: ExposureStack) -> FusedImage:
-    """Radiance of the middle exposure, completed from the others where it is too dark or too bright.
+    """Radiance of a reference exposure near the middle, completed from the others where it is too dark or too bright.
 
     Simplified against the paper: other exposures are used as they are where they agree with the reference,
     so that a static stack needs no search; elsewhere targets are made one exposure after the other, outwards
@@ -115,15 +115,17 @@ class _OtherLight:
 
 
 def _fitting_seconds(stack: ExposureStack) -> NDArray[np.float32]:
-    """Exposures as the images show them under the assumed sRGB response, whatever the camera says.
+    """Exposures over the darkest one's: as the images show them under the assumed sRGB response.
 
-    A camera's tone curve spreads highlights: with its true times they would be merged darker than the
-    reference's white.
+    A camera's tone curve spreads exposures: with its true times highlights would be merged darker than the
+    reference's white. Steps are never smaller than the camera says, as noise and black frames make them seem.
     """
     images = ExposureStack(stack.images)
-    seconds = np.empty(len(stack), np.float32)
-    seconds[list(images.order)] = images.relative_seconds
-    return seconds / seconds[0]
+    shown = np.empty(len(stack))
+    shown[list(images.order)] = images.relative_seconds
+    said = np.array(stack.exposure_seconds or np.ones(len(stack)))
+    steps = np.maximum(shown[1:] / shown[:-1], said[1:] / said[:-1])
+    return np.cumprod([1.0, *steps]).astype(np.float32)
 
 
 def _asks_brighter(brightest: Values) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ import pytest
 
 from fusion_algos import ExposureStack, latent_images
 from fusion_algos.hole_filling import filled
-from fusion_algos.latent_images import find_latent_images, middle_exposure
+from fusion_algos.latent_images import find_latent_images, reference_exposure
 from fusion_algos.patch_match import similarity, voted
 from tests.fusion_algos.moving_scenes import exposed, moving_square, textured_background
 
@@ -33,7 +33,13 @@ def still():
 @pytest.mark.parametrize(("count", "middle"), [(2, 0), (3, 1), (4, 1), (5, 2), (30, 14)])
 def test_the_reference_is_the_middle_exposure(count, middle):
     image = np.zeros((8, 8, 3), np.uint8)
-    assert middle_exposure(ExposureStack([image] * count)) == middle
+    assert reference_exposure(ExposureStack([image] * count)) == middle
+
+
+@pytest.mark.parametrize(("levels", "reference"), [((0, 1, 2, 100, 255), 3), ((60, 100, 130, 160, 200), 2)])
+def test_a_badly_exposed_middle_is_no_reference(levels, reference):
+    images = [np.full((8, 8, 3), level, np.uint8) for level in levels]
+    assert reference_exposure(ExposureStack(images)) == reference
 
 
 def test_a_still_stack_is_its_own_latent_images(still):
