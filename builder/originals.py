@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from builder.atomic_files import sha256_hex
 from builder.images import decode_image, develop_raw, raw_white_balance, read_bytes
 from builder.scene_record import ExposureRecord, SceneRecord
 from builder.settings import Settings
-from builder.store import sha256_hex
 
 Frame = NDArray[np.uint8]
 LinearFrame = NDArray[np.uint16]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from builder.atomic_files import CannotWrite
 from builder.execution.ledger import Ledger, Step
 from builder.execution.tasks import WHOLE_TASK
 from builder.images import read_image
@@ -21,7 +22,7 @@ from builder.stages.align import AlignedScene, align_scene
 from builder.stages.fuse import fuse_candidate
 from builder.stages.preview import make_preview
 from builder.stages.quality import quality_recipe, score_candidates
-from builder.store import Recipe, Store, StoreFull
+from builder.store import Recipe, Store
 from fusion_algos import ExposureStack
 from fusion_algos.mef_ssim import GrayPlane, gray_plane
 
@@ -111,7 +112,7 @@ class _SceneWork:
                 with self._step(algorithm):
                     _, picture = fuse_candidate(self.store, recipe, self.stack, self.aligned.is_moving)
                 self.made += 1
-        except StoreFull:
+        except CannotWrite:
             raise  # the disk's fault, not the algorithm's
         except Exception:  # noqa: BLE001 - the one place: it costs one candidate, and the step has noted it
             self.failed += 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from builder.store import replace_file
+from builder.atomic_files import replace_file
 
 SCENE_FILE = "scene.json"
 SCENE_SCHEMA = 1

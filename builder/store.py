@@ -7,13 +7,9 @@ either complete or called `unfinished-*`, and is made again.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import platform
-import re
-import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,17 +19,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from builder.atomic_files import digest_path, replace_file, sha256_hex, write_folder_once, write_once
+
 SCHEMA = 1
-UNFINISHED = "unfinished-"
 STAGES = ("aligned", "cache", "fused", "previews")
-
-
-class NotDeterministic(RuntimeError):
-    """The same recipe gave other bytes than those already stored."""
-
-
-class StoreFull(OSError):
-    """A derived file could not be written: no space, no permission, or a file where a folder should be."""
 
 
 def canonical_json(value: object) -> str:
@@ -197,13 +186,7 @@ class Draft:
     def add_folder(self, fill: Callable[[Path], None], *, label: str = "") -> str:
         """Store a folder that `fill` writes into; it appears under its final name only when complete."""
         final = self._folder / self._stem(label)
-        unfinished = _unfinished(final)
-        with _naming(final):
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir(parents=True)
-            fill(unfinished)
-            digest, size, entries = _digest_folder(unfinished)
-            _publish_folder(unfinished, final, digest)
+        digest, size, entries = write_folder_once(final, fill)
         self._files.append(StoredFile(self._relative(final), digest, size, entries))
         return self._files[-1].path
 
@@ -233,127 +216,3 @@ class Draft:
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self._store.root).as_posix()
-
-
-def sha256_hex(data: bytes | memoryview) -> str:
-    """SHA-256 of some bytes, in hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def digest_path(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's sorted (name, SHA-256) list; "" if it is not there."""
-    if path.is_dir():
-        return _digest_folder(path)[0]
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return ""
-
-
-def write_once(final: Path, data: bytes | memoryview) -> None:
-    """Store bytes under a name that never changes its content again.
-
-    Raises NotDeterministic if other bytes are there, StoreFull if the disk or the folder refuses.
-    """
-    with _naming(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = _unfinished(final)
-        try:
-            _write_and_sync(unfinished, data)
-            try:
-                os.link(unfinished, final)  # unlike rename it fails where the name is taken
-            except FileExistsError:
-                _require_same(final, sha256_hex(data))
-            except OSError as error:
-                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
-                    raise
-                os.replace(unfinished, final)  # a file system without hard links
-            _sync_folder(final.parent)
-        finally:
-            unfinished.unlink(missing_ok=True)
-
-
-def replace_file(final: Path, data: bytes | memoryview) -> None:
-    """Write or replace a file so that a reader sees the old or the new content, never a part."""
-    with _naming(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = _unfinished(final)
-        try:
-            _write_and_sync(unfinished, data)
-            os.replace(unfinished, final)
-            _sync_folder(final.parent)
-        finally:
-            unfinished.unlink(missing_ok=True)
-
-
-class _naming:
-    """Turns an OSError into a sentence that names the path and says that nothing was lost."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and not isinstance(error, StoreFull):
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise StoreFull(
-                error.errno or 0,
-                f"{self._path}: cannot be written ({reason}). Nothing that was finished is lost; "
-                f"make room or give write access there, then run the same command again",
-            ) from error
-
-
-def _unfinished(final: Path) -> Path:
-    return final.with_name(f"{UNFINISHED}{final.name}-{socket.gethostname()}-{os.getpid()}")
-
-
-def _write_and_sync(path: Path, data: bytes | memoryview) -> None:
-    with path.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _require_same(path: Path, sha256: str) -> None:
-    if digest_path(path) != sha256:
-        raise NotDeterministic(
-            f"{path}: the same recipe gave other bytes than those stored. Either the file was changed by "
-            f"hand (delete it, then build again) or the algorithm is not deterministic (raise its revision)"
-        )
-
-
-def _digest_folder(folder: Path) -> tuple[str, int, int]:
-    """(digest over sorted names and contents, bytes, number of files) of a folder."""
-    digest, size, entries = hashlib.sha256(), 0, 0
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        data = path.read_bytes()
-        digest.update(f"{path.relative_to(folder).as_posix()} {sha256_hex(data)}\n".encode())
-        size, entries = size + len(data), entries + 1
-    return digest.hexdigest(), size, entries
-
-
-def _publish_folder(unfinished: Path, final: Path, digest: str) -> None:
-    if final.is_dir():
-        _require_same(final, digest)
-        shutil.rmtree(unfinished)
-        return
-    os.replace(unfinished, final)
-    _sync_folder(final.parent)
-
-
-def readable_name(text: str) -> str:
-    """A name that is safe in any file system: letters, digits, '-', '_' and '.', never empty."""
-    return re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII).strip("-.") or "scene"

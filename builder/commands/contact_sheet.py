@@ -12,13 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from builder.atomic_files import replace_file
 from builder.build import SceneIndex, Selection
 from builder.commands.progress import Progress
 from builder.commands.report import Report
 from builder.images import encode_jpeg, read_image
 from builder.plan import ScenePlan
 from builder.settings import Settings
-from builder.store import Store, replace_file
+from builder.store import Store
 
 SHEET_WIDTH = 2400
 MARGIN = 12

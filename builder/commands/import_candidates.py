@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from builder.atomic_files import readable_name, sha256_hex
 from builder.build import SceneIndex, Selection
 from builder.catalog import catalog_url, open_catalog
 from builder.commands.report import Report
@@ -20,7 +21,7 @@ from builder.plan import ScenePlan
 from builder.record import record_scene
 from builder.settings import Settings
 from builder.stages.preview import make_preview, preview_recipe
-from builder.store import Recipe, Store, readable_name, sha256_hex
+from builder.store import Recipe, Store
 from fusion_algos import ALGORITHMS
 
 

@@ -13,12 +13,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from builder.atomic_files import UNFINISHED
 from builder.build import SceneIndex, Selection
 from builder.catalog import Candidate, Catalog, catalog_url, open_catalog
 from builder.commands.report import Report
 from builder.plan import ScenePlan
 from builder.settings import Settings
-from builder.store import STAGES, UNFINISHED, Product, Store
+from builder.store import STAGES, Product, Store
 
 UNFINISHED_HOURS = 1.0  # younger ones may belong to a build that is running
 

@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from builder.atomic_files import replace_file
 from builder.settings import Settings
-from builder.store import replace_file
 
 DISTRIBUTIONS = (
     "contrast-foundry", "numpy", "opencv-python-headless", "scipy", "numba", "rawpy", "exifread", "simplejpeg",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from builder.atomic_files import NotDeterministic, readable_name, sha256_hex, write_once
 from builder.brackets import BracketSequence, SequenceFrame
 from builder.images import UnreadableImage, image_size, read_bytes, sniff_kind
 from builder.scene_record import (
@@ -23,7 +24,6 @@ from builder.scene_record import (
     write_scene,
 )
 from builder.settings import ScanSettings
-from builder.store import NotDeterministic, readable_name, sha256_hex, write_once
 
 SUFFIXES = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif"}
 

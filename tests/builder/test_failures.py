@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from builder.atomic_files import UNFINISHED
 from builder.catalog import Candidate, Scene
-from builder.store import UNFINISHED
 from fusion_algos import ALGORITHMS
 from tests.builder.foundry import (
     ROOT,

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from builder import pipeline
+from builder.atomic_files import sha256_hex
 from builder.images import encode_png
 from builder.pipeline import SceneTask, build_scene
 from builder.scene_record import ExposureRecord, SceneRecord, write_scene
 from builder.settings import AlignSettings, FuseSettings, Settings
-from builder.store import Store, sha256_hex
+from builder.store import Store
 from tests.builder.synthetic_brackets import bracket, hand
 
 NAME = "church"

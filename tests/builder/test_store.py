@@ -13,18 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from builder.store import (
+from builder.atomic_files import (
     UNFINISHED,
+    CannotWrite,
     NotDeterministic,
-    Recipe,
-    Store,
-    StoreFull,
-    canonical_json,
-    library_versions,
     readable_name,
     replace_file,
     write_once,
 )
+from builder.store import Recipe, Store, canonical_json, library_versions
 
 
 def recipe(**settings: object) -> Recipe:
@@ -164,8 +161,10 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("builder.store.os.fsync", full)
-    with pytest.raises(StoreFull, match=r"church.*cannot be written \(No space left on device\).*make room"):
+    monkeypatch.setattr("builder.atomic_files.os.fsync", full)
+    with pytest.raises(
+        CannotWrite, match=r"church.*cannot be written \(No space left on device\).*make room"
+    ):
         make(Store(tmp_path), recipe())
     monkeypatch.undo()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -177,12 +176,12 @@ def test_a_real_limit_of_the_system_leaves_nothing_half_written(tmp_path):
     code = f"""
     import resource, signal, sys
     from pathlib import Path
-    from builder.store import StoreFull, write_once
+    from builder.atomic_files import CannotWrite, write_once
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
     try:
         write_once(Path({str(tmp_path)!r}) / "big.png", bytes(5000))
-    except StoreFull as error:
+    except CannotWrite as error:
         print(error)
     """
     answer = run_python(code)
@@ -199,7 +198,7 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_file_where_a_folder_should_be_is_named(tmp_path):
     (tmp_path / "fused").write_text("not a folder")
-    with pytest.raises(StoreFull, match=r"fused.church.*cannot be written"):
+    with pytest.raises(CannotWrite, match=r"fused.church.*cannot be written"):
         make(Store(tmp_path), recipe())
 
 
@@ -207,7 +206,7 @@ def test_killed_while_writing_leaves_only_unfinished_names(tmp_path):
     code = f"""
     import os, signal
     from pathlib import Path
-    import builder.store as store
+    import builder.atomic_files as store
     store.os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
     store.write_once(Path({str(tmp_path)!r}) / "x.png", b"pixels")
     """
