@@ -47,7 +47,7 @@ def test_any_number_of_exposures(algorithm, bracket, count):
 
 
 @EVERY
-@pytest.mark.parametrize("size", [(16, 16), (17, 31), (48, 64), (64, 33), (131, 90)])
+@pytest.mark.parametrize("size", [(16, 16), (17, 31), (48, 64), (64, 33), (131, 90), (800, 1250)])
 def test_any_size(algorithm, bracket, size):
     checked(algorithm, ExposureStack(bracket(3, *size), [1, 4, 16]))
 
