@@ -66,12 +66,8 @@ def _take_photographs(folder: Path, megapixels: int) -> None:
     for number, (image, exposure) in enumerate(zip(images, seconds, strict=True)):
         exif = Image.Exif()
         tags = exif.get_ifd(EXIF_BLOCK)
-        tags |= {
-            EXPOSURE_TIME: exposure,
-            F_NUMBER: 8.0,
-            ISO: 100,
-            TAKEN: f"2026:01:02 12:00:{2 * number:02d}",
-        }
+        tags |= {EXPOSURE_TIME: _rational(exposure), F_NUMBER: _rational(8), ISO: 100}
+        tags[TAKEN] = f"2026:01:02 12:00:{2 * number:02d}"
         Image.fromarray(image).save(folder / f"IMG_{number:04d}.JPG", quality=95, subsampling=0, exif=exif)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+CHOSEN = ("mertens2009", "li2013", "ma2017", "bruce2014")  # enough to build with; all have tests of their own
 STORE_FOLDERS = ("originals", "aligned", "cache", "fused", "previews")
 
 
@@ -19,7 +21,7 @@ def foundry(*arguments: object, **environment: str) -> subprocess.CompletedProce
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env=_environment(environment),
+        env=clean_environment(**environment),
         check=False,
     )
 
@@ -27,9 +29,14 @@ def foundry(*arguments: object, **environment: str) -> subprocess.CompletedProce
 def start_foundry(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     """`python -m builder ...` under way, as the leader of a process group that can be killed as a whole."""
     return subprocess.Popen(
-        command(*arguments), text=True, cwd=ROOT, env=_environment(environment), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        command(*arguments), text=True, cwd=ROOT, env=clean_environment(**environment), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_heed_ctrl_c,
     )  # fmt: skip
+
+
+def _heed_ctrl_c() -> None:
+    """A shell's background jobs ignore SIGINT, and so would their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def command(*arguments: object) -> list[str]:
@@ -43,10 +50,11 @@ def build_command(
     return foundry("build", *source, "--data", data, "--executor", executor, *options, **environment)
 
 
-def _environment(extra: dict[str, str]) -> dict[str, str]:
+def clean_environment(**extra: str) -> dict[str, str]:
+    """Ours without settings from outside, with few algorithms, and what a test adds."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("FOUNDRY_")}
     inherited.pop("DATABASE_URL", None)
-    return {**inherited, **extra}
+    return {**inherited, "FOUNDRY_FUSE_ALGORITHMS": json.dumps(CHOSEN), **extra}
 
 
 def store_contents(data: Path) -> dict[str, object]:

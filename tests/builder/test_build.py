@@ -14,9 +14,8 @@ from builder.images import read_image
 from builder.registration.alignment import FrameTransform
 from builder.scene_record import read_scene, scene_names
 from builder.store import Store
-from fusion_algos import ALGORITHMS
 from tests.builder.dask_cluster import mortal_cluster
-from tests.builder.foundry import assert_same_store, build_command, foundry, store_contents
+from tests.builder.foundry import CHOSEN, assert_same_store, build_command, foundry, store_contents
 
 SCENES = ("courtyard", "interior", "night-street", "sunset", "treppenhaus-sued", "workshop")
 
@@ -39,7 +38,7 @@ def test_every_scene_has_every_candidate(built):
     states = rows(built, select(Scene.name, Scene.status).order_by(Scene.name))
     assert [tuple(row) for row in states] == [(name, "ready") for name in SCENES]
     made = rows(built, select(Candidate.path, Candidate.quality, Candidate.preview_path))
-    assert len(made) == len(SCENES) * len(ALGORITHMS)
+    assert len(made) == len(SCENES) * len(CHOSEN)
     for path, quality, preview in made:
         picture = read_image(built / path)
         assert picture.dtype == np.uint8
@@ -75,7 +74,7 @@ def test_each_frame_is_decoded_once_for_all_algorithms(built):
     counts = json.loads(run.read_text())["counts"]
     frames = sum(len(read_scene(built, name).exposures) for name in SCENES)
     assert counts["frames_decoded"] == frames
-    assert counts["candidates_made"] == len(SCENES) * len(ALGORITHMS)
+    assert counts["candidates_made"] == len(SCENES) * len(CHOSEN)
 
 
 def test_sidecars_hold_recipe_result_and_run_but_no_absolute_path(built):

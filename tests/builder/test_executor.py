@@ -203,7 +203,9 @@ def test_dask_workers_of_several_threads_are_refused() -> None:
 
 @pytest.mark.parametrize("module", ["executor", "ledger", "tasks", "resources", "post_mortem"])
 def test_importing_loads_no_numerical_library(module: str) -> None:
-    script = f"import sys, builder.execution.{module}; print({{'numpy', 'cv2', 'distributed'}} & set(sys.modules))"
+    script = (
+        f"import sys, builder.execution.{module}; print({{'numpy', 'cv2', 'distributed'}} & set(sys.modules))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -16,11 +16,12 @@ from sqlalchemy import select
 
 from builder.atomic_files import UNFINISHED
 from builder.catalog import Candidate, Scene
-from fusion_algos import ALGORITHMS
 from tests.builder.foundry import (
+    CHOSEN,
     ROOT,
     assert_same_store,
     build_command,
+    clean_environment,
     start_foundry,
     store_contents,
 )
@@ -46,7 +47,7 @@ def assert_only_that_candidate_is_missing(data: Path, built: Path) -> None:
     assert all(Path(path.split("/")[2]).name.startswith(("li2013-", "quality-")) for path in missing)
     assert all(mine[path] == theirs[path] for path in theirs if path in mine)
     assert rows(data, select(Candidate.id).where(Candidate.status == "done")).__len__() == (
-        len(SCENES) * len(ALGORITHMS) - 1
+        len(SCENES) * len(CHOSEN) - 1
     )
 
 
@@ -189,7 +190,12 @@ def test_a_full_disk_is_named_and_a_later_build_succeeds(simulated, built, tmp_p
     runpy.run_module("builder", run_name="__main__")
     """
     answer = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        env=clean_environment(),
     )
     assert answer.returncode == 1, answer.stdout + answer.stderr
     assert "cannot be written (File too large)" in answer.stdout + answer.stderr
