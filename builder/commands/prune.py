@@ -40,7 +40,7 @@ def prune_dataset(data: Path, settings: Settings, *, delete: bool) -> Report:
         needed = kept | _planned_keys(plan)
         for stage in STAGES:
             for product in store.products(stage, name):
-                if stage == "cache" or not _is_needed(product, needed):
+                if stage == "cache" or not _is_needed(stage, product, needed):
                     why = (
                         "cache" if stage == "cache" else "superseded" if product.key in superseded else "old"
                     )
@@ -66,11 +66,12 @@ def _planned_keys(plan: ScenePlan) -> set[str]:
     return {recipe.key for recipe in recipes}
 
 
-def _is_needed(product: Product, needed: set[str]) -> bool:
-    """A product whose key is needed, or that is about such a product only (scores, previews)."""
+def _is_needed(stage: str, product: Product, needed: set[str]) -> bool:
+    """A product whose key is needed, or that is about such products only: scores and previews."""
     if product.key in needed:
         return True
-    return bool(product.inputs) and product.label == "quality" and set(product.inputs) <= needed
+    describes = stage == "previews" or product.label == "quality"
+    return describes and bool(product.inputs) and set(product.inputs) <= needed
 
 
 def _row_keys(catalog: Catalog) -> set[str]:
