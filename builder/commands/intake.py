@@ -58,7 +58,7 @@ class Scanned:
 
 
 def sequence_table(sequences: Sequence[BracketSequence]) -> pd.DataFrame:
-    """One row per sequence: verdict, rule, frames, span, why."""
+    """One row per sequence: verdict, rule, frames, span, where it begins, why."""
     rows = []
     for sequence in sequences:
         known = [frame.relative_ev for frame in sequence.frames if frame.relative_ev is not None]
@@ -69,10 +69,11 @@ def sequence_table(sequences: Sequence[BracketSequence]) -> pd.DataFrame:
                 "by": sequence.by,
                 "frames": len(sequence.frames),
                 "span": f"{max(known) - min(known):.1f} EV" if known else "",
+                "first file": sequence.frames[0].path if sequence.frames else "",
                 "reason": sequence.explanation.partition(": ")[2],
             }
         )
-    return pd.DataFrame(rows, columns=["sequence", "status", "by", "frames", "span", "reason"])
+    return pd.DataFrame(rows, columns=["sequence", "status", "by", "frames", "span", "first file", "reason"])
 
 
 def scan_sources(
