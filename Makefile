@@ -3,14 +3,17 @@ SHELL := /bin/sh
 PYTHON ?= python3
 DATA ?= data
 SOURCE ?=
+HOST ?= 127.0.0.1
+PORT ?= 8000
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+READY_STUDY := $(VENV)/.ready-study
 READY_TEST := $(VENV)/.ready-test
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-dataset contact-sheets status doctor test check format benchmark clean
+.PHONY: help setup build-dataset serve contact-sheets status doctor test check format benchmark clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +22,9 @@ setup: $(READY)  ## make the virtual environment with the pinned packages (the o
 
 build-dataset: $(READY)  ## candidates for all scenes: [SOURCE=folder of photos] [DATA=data]; no SOURCE: simulated
 	$(RUN) -m builder build $(if $(SOURCE),"$(SOURCE)",--simulated) --data "$(DATA)"
+
+serve: $(READY_STUDY)  ## open the study on DATA in this machine's browser: [DATA=data] [HOST=127.0.0.1] [PORT=8000]
+	$(RUN) -m study_app serve --data "$(DATA)" --host "$(HOST)" --port "$(PORT)"
 
 contact-sheets: $(READY)  ## one page per scene with exposures and candidates, in DATA/contact_sheets
 	$(RUN) -m builder contact-sheet --data "$(DATA)"
@@ -54,6 +60,11 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) -e .
+	@touch $@
+
+$(READY_STUDY): $(READY)
+	@echo "Adding what the study needs (once)"
+	@$(PIP) -e '.[study]'
 	@touch $@
 
 $(READY_TEST): $(READY)

@@ -28,9 +28,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCENE_STATES = ("ingested", "aligned", "ready", "partial", "failed", "quarantined", "rejected")
 CANDIDATE_STATES = ("done", "failed", "quarantined", "superseded")
+FAULTS = ("halo", "ghost", "noise", "cast", "clipping")
 VERDICTS = ("accept", "accept-equivalent", "reject", "ambiguous", "void")
 
 
@@ -72,6 +73,12 @@ class Scene(Base):
     reference_position: Mapped[int | None]
     ghost_score: Mapped[float | None]  # share of the picture whose content moved
     flags: Mapped[list[str]] = mapped_column(default=list)
+    # What the study has to know about the candidates, by key (stages/comparison.py)
+    pairwise_psnr: Mapped[list[Any]] = mapped_column(default=list)  # [key, key, dB], each pair once
+    near_duplicates: Mapped[list[Any]] = mapped_column(
+        default=list
+    )  # groups of two keys or more that look the same
+    disagreement_points: Mapped[list[Any]] = mapped_column(default=list)  # [x, y], shares of width and height
     exposures: Mapped[list[Exposure]] = relationship(
         back_populates="scene", order_by="Exposure.position", cascade="all, delete-orphan"
     )
@@ -116,8 +123,25 @@ class Candidate(Base):
     error: Mapped[str | None]
     quality: Mapped[float | None]  # MEF-SSIM: a companion figure; it never picks a reference
     preview_path: Mapped[str | None]
+    gate_failures: Mapped[list[str]] = mapped_column(default=list)  # sentences: why it cannot be a reference
     imported: Mapped[bool] = mapped_column(default=False)
     scene: Mapped[Scene] = relationship(back_populates="candidates")
+
+
+class DamagedCopy(Base):
+    """A sound candidate with one fault put in on purpose: for training and for checking raters."""
+
+    __tablename__ = "damaged_copy"
+    __table_args__ = (_one_of("fault", FAULTS),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scene_id: Mapped[int] = mapped_column(ForeignKey("scene.id", ondelete="RESTRICT"), index=True)
+    candidate_id: Mapped[int] = mapped_column(
+        ForeignKey("candidate.id", ondelete="RESTRICT")
+    )  # the sound one
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    fault: Mapped[str] = mapped_column(String(20))
+    at: Mapped[list[Any]]  # where it shows most: [x, y], shares of width and height
+    preview_path: Mapped[str]
 
 
 class Reference(Base):
