@@ -239,10 +239,10 @@ def _encode(colors, gain, table, picture):  # type: ignore[no-untyped-def]
 def _fading(red, green, blue, largest):  # type: ignore[no-untyped-def]
     """Luminance Y, and the share of the distance from gray that a color keeps which no display can show.
 
-    1 - Y^4 (m - 1) / (m - Y), m the largest channel: at Y = 1 all becomes white, as a lamp does, while a
+    1 - Y^8 (m - 1) / (m - Y), m the largest channel: at Y = 1 all becomes white, as a lamp does, while a
     shirt that is only too red is clipped. Clipping alone draws a lamp's color out into flat yellow areas.
     """
     luminance = np.float32(0.2126) * red + np.float32(0.7152) * green + np.float32(0.0722) * blue
     luminance = min(luminance, np.float32(1))
     excess = (largest - np.float32(1)) / max(largest - luminance, np.float32(1e-6))
-    return luminance, np.float32(1) - luminance**4 * excess
+    return luminance, np.float32(1) - luminance**8 * excess

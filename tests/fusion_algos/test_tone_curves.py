@@ -22,7 +22,7 @@ def faded(light):
     """Colors outside the display's gamut move towards their gray, the more the brighter they are."""
     luminance = np.minimum(luminance_709(light), 1)[..., np.newaxis]
     largest = np.maximum(light.max(axis=2, keepdims=True), 1 + 1e-9)
-    kept = 1 - luminance**4 * (largest - 1) / (largest - luminance)
+    kept = 1 - luminance**8 * (largest - 1) / (largest - luminance)
     return np.clip(luminance + kept * (light - luminance), 0, 1)
 
 
