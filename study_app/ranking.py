@@ -111,9 +111,9 @@ def fit_strengths(
         gradient, precision = likelihood.gradient_and_precision(strengths)
         step = np.linalg.solve(precision, gradient)
         longest = float(np.abs(step).max())
+        strengths = strengths + step * (LONGEST_STEP / longest if longest > LONGEST_STEP else 1.0)
         if longest < TOLERANCE:
             return strengths, precision
-        strengths = strengths + step * min(1.0, LONGEST_STEP / longest)
     raise ArithmeticError(
         f"strengths of {item_count} items: no convergence in {MOST_STEPS} Newton steps, the last moved one by "
         f"{longest:.1e}; report the ballots, this should not happen"
