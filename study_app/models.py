@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from builder.catalog import Base, Candidate, DamagedCopy, Scene
@@ -58,7 +58,7 @@ class Study(Base):
     state: Mapped[str] = mapped_column(String(10), default="draft")
     rule_json: Mapped[str]  # canonical JSON of decisions.Rule
     rule_hash: Mapped[str] = mapped_column(String(64))
-    seed: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
     consent_version: Mapped[str] = mapped_column(String(20))
     consent_text: Mapped[str]  # what the raters agreed to, kept with the study
     created_at: Mapped[datetime]
@@ -86,7 +86,7 @@ class StudyScene(Base):
     points: Mapped[list[Any]] = mapped_column(
         default=list
     )  # of disagreement: [x, y], shares of width and height
-    # The rest caches results.refresh_scene: it follows from the votes and is recomputed when they change.
+    # The rest is the cache of tally.refresh_scene: it follows from the votes and is recomputed when they change.
     state: Mapped[str] = mapped_column(String(20), default="continue")
     counted: Mapped[int] = mapped_column(default=0)  # counted votes n
     cannot_tell: Mapped[int] = mapped_column(default=0)
@@ -95,6 +95,11 @@ class StudyScene(Base):
     p_best: Mapped[float | None]
     p_near: Mapped[float | None]
     evaluated_vote_id: Mapped[int | None]  # newest vote that the cache has seen
+    votes_seen: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # vote rows of any kind; behind: stale
+    answers_digest: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    look_generation: Mapped[int] = mapped_column(default=0, server_default="0")  # whose looks hold
     # Decisions of the experimenter, not cache
     void_reason: Mapped[str | None]
     sent_to_experts: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -249,7 +254,7 @@ class Assignment(Base):
     study_scene_id: Mapped[int] = mapped_column(ForeignKey("study_scene.id", ondelete="RESTRICT"))
     sitting_id: Mapped[int] = mapped_column(ForeignKey("sitting.id", ondelete="RESTRICT"), index=True)
     round: Mapped[int]
-    seed: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
     order_json: Mapped[list[Any]]  # study_item ids by position: the first is letter A
     assigned_at: Mapped[datetime]
     lease_until: Mapped[datetime]
@@ -266,6 +271,7 @@ class Vote(Base):
         UniqueConstraint("assignment_id", "version", name="vote_version"),
         _one_of("kind", VOTE_KINDS),
         CheckConstraint("(kind = 'choice') = (acceptable IS NOT NULL)", name="vote_acceptable_for_choice"),
+        {"sqlite_autoincrement": True},  # the id of an erased vote never comes again
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     client_key: Mapped[str] = mapped_column(String(36), unique=True)
@@ -307,7 +313,7 @@ class Look(Base):
     study_scene_id: Mapped[int] = mapped_column(ForeignKey("study_scene.id", ondelete="RESTRICT"), index=True)
     generation: Mapped[int]
     number: Mapped[int]  # counted votes it has seen
-    vote_id: Mapped[int] = mapped_column(ForeignKey("vote.id", ondelete="RESTRICT"))
+    vote_id: Mapped[int]  # no foreign key: a look outlives a vote that its rater had erased
     state: Mapped[str] = mapped_column(String(20))
     leader_id: Mapped[int]
     p_best: Mapped[float]
