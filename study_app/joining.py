@@ -1,5 +1,192 @@
-"""."""
+"""From the link to the consent: start page, invitations, resume codes, consent, instructions."""
 
-from flask import Blueprint
+from __future__ import annotations
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as BaseResponse
+
+from study_app import checks, clock, flow, invitations, languages, leaving, sittings
+from study_app.consent import blocks, text_hash
+from study_app.database import database
+from study_app.identity import remember_rater, require_rater
+from study_app.models import Consent, Invite, Rater, Study
+from study_app.protection import limiter
+from study_app.turnstile import elsewhere, is_phone, known_rater, remember_code, resume_code
+
+Page = str | BaseResponse | tuple[str, int]
 
 blueprint = Blueprint("joining", __name__)
+blueprint.record_once(lambda state: languages.set_up(state.app))
+for part in (checks, leaving):
+    blueprint.register_blueprint(part.blueprint)
+
+# Only tries with an unknown token or code count: a class of 200 behind one address may join in one minute.
+guesses = limiter.shared_limit(
+    "10 per minute", scope="redeem", deduct_when=lambda response: response.status_code in (404, 422)
+)
+
+
+@blueprint.get("/favicon.ico")
+def favicon() -> Response:
+    """The icon that browsers ask for unasked."""
+    from flask import current_app
+
+    return current_app.send_static_file("favicon.svg")
+
+
+@blueprint.get("/")
+def start() -> Page:
+    """Where one lands without a link: continue, or type a resume code."""
+    with database().reading() as db:
+        is_open = db.scalar(select(Study.id).where(Study.state == "open").limit(1)) is not None
+        return render_template("welcome.html", is_open=is_open, rater=known_rater(db))
+
+
+@blueprint.get("/join/<token>")
+@guesses
+def show_invitation(token: str) -> Page:
+    """Show what the link leads to. Changes nothing, since mail scanners open links too."""
+    with database().reading() as db:
+        invite = invitations.find(db, token)
+        if invite is None:
+            return _unknown_link()
+        reason = invitations.refusal(db, invite, clock.now())
+        if reason is not None:
+            return _refused(db, invite, reason)
+        if is_phone():
+            return render_template("phone.html")
+        here = known_rater(db)
+        is_known = here is not None and here.invite_id == invite.id
+        study = db.get_one(Study, invite.study_id)
+        return render_template("join.html", study=study, invite=invite, token=token, is_known=is_known)
+
+
+@blueprint.post("/join/<token>")
+@guesses
+def redeem_invitation(token: str) -> Page:
+    """Let the rater in under a fresh cookie; the answer's 303 takes the token off the address bar."""
+    with database().writing() as db:
+        invite = invitations.find(db, token)
+        if invite is None:
+            return _unknown_link()
+        reason = invitations.refusal(db, invite, clock.now())
+        entry = invitations.redeem(db, invite, clock.now()) if reason is None else None
+        if entry is None:
+            return _refused(db, invite, reason or "used-up")
+        _let_in(db, entry.rater)
+    remember_code(entry.resume_code)
+    return redirect(url_for("joining.show_code" if entry.resume_code else "joining.go_on"), 303)
+
+
+@blueprint.post("/resume")
+@guesses
+def resume() -> Page:
+    """Let in the rater of a resume code."""
+    code = request.form.get("code", "")[:40]
+    with database().writing() as db:
+        rater = invitations.rater_of_code(db, code)
+        if rater is None:
+            return render_template("welcome.html", is_open=True, rater=None, code=code), 422
+        _let_in(db, rater)
+    remember_code(code.strip().upper())
+    return redirect(url_for("joining.go_on"), 303)
+
+
+@blueprint.get("/your-code")
+def show_code() -> Page:
+    """The resume code, to be written down."""
+    with database().reading() as db:
+        require_rater(db)
+    if resume_code() is None:
+        return redirect(url_for("joining.go_on"), 303)
+    return render_template("code.html", code=resume_code())
+
+
+@blueprint.get("/next")
+def go_on() -> Page:
+    """To where the rater belongs now."""
+    with database().reading() as db:
+        rater = known_rater(db) or require_rater(db)
+        return redirect(flow.next_step(db, rater, clock.now()), 303)
+
+
+@blueprint.get("/consent")
+def show_consent() -> Page:
+    """The study's consent text."""
+    with database().reading() as db:
+        rater = require_rater(db)
+        return elsewhere(db, rater, "/consent") or _consent_page(db, rater)
+
+
+@blueprint.post("/consent")
+def give_consent() -> Page:
+    """Store the consent to the text that was shown; asks again where the tick is missing or the text changed."""
+    with database().writing() as db:
+        rater = require_rater(db)
+        study = db.get_one(Study, rater.study_id)
+        shown = text_hash(study.consent_text)
+        if request.form.get("agree") != "yes" or request.form.get("text") != shown:
+            return _consent_page(db, rater, is_missing=True), 422
+        if not flow.has_consented(db, rater):
+            db.add(
+                Consent(
+                    rater_id=rater.id,
+                    version=study.consent_version,
+                    text_hash=shown,
+                    given_at=clock.now(),
+                )
+            )
+    return redirect(url_for("joining.go_on"), 303)
+
+
+@blueprint.get("/instructions")
+def show_instructions() -> Page:
+    """What to do and with which keys; may be read again at any time after the consent."""
+    with database().reading() as db:
+        rater = require_rater(db)
+        if not flow.has_consented(db, rater):
+            return redirect(url_for("joining.go_on"), 303)
+        is_due = elsewhere(db, rater, "/instructions") is None
+        return render_template("instructions.html", is_due=is_due)
+
+
+@blueprint.post("/instructions")
+def confirm_instructions() -> Page:
+    """The rater has read them."""
+    with database().writing() as db:
+        rater = require_rater(db)
+        if elsewhere(db, rater, "/instructions") is None:
+            rater.instructions_at = clock.now()
+    return redirect(url_for("joining.go_on"), 303)
+
+
+def _let_in(db: Session, rater: Rater) -> None:
+    """A rater who comes back in another browser may sit at another display: their sitting ends."""
+    here = known_rater(db)
+    sitting = sittings.current(db, rater)
+    if sitting is not None and (here is None or here.id != rater.id):
+        sittings.finish(db, sitting, clock.now())
+    remember_rater(rater.public_id)
+
+
+def _consent_page(db: Session, rater: Rater, *, is_missing: bool = False) -> str:
+    study = db.get_one(Study, rater.study_id)
+    return render_template(
+        "consent.html",
+        blocks=blocks(study.consent_text),
+        text=text_hash(study.consent_text),
+        version=study.consent_version,
+        is_missing=is_missing,
+    )
+
+
+def _unknown_link() -> Page:
+    """One text for whatever is wrong with a token, so that nobody learns which ones exist."""
+    return render_template("refused.html", reason="unknown", title=""), 404
+
+
+def _refused(db: Session, invite: Invite, reason: str) -> Page:
+    title = db.get_one(Study, invite.study_id).title
+    return render_template("refused.html", reason=reason, title=title), 200 if reason == "not-open" else 410
