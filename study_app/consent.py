@@ -1,13 +1,9 @@
-"""The consent text: the one shipped with the program, its hash, and its plain mark-up."""
+"""A consent text's hash and plain mark-up; the text itself is in consent_text.py and in each study. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
-
-DEFAULT_VERSION = "1"
-DEFAULT_FILE = Path(__file__).parent / "templates" / "texts" / "consent.txt"
 
 
 @dataclass(frozen=True)
@@ -16,11 +12,6 @@ class Block:
 
     kind: str  # heading, paragraph, points
     lines: tuple[str, ...]
-
-
-def default_text() -> str:
-    """The text that a study takes if it brings none of its own."""
-    return DEFAULT_FILE.read_text(encoding="utf-8")
 
 
 def text_hash(text: str) -> str:

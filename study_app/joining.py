@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from typing import cast
+
+from flask import Blueprint, Flask, Response, current_app, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from study_app import checks, clock, flow, invitations, languages, leaving, sittings
+from study_app import checks, clock, flow, languages, leaving, sittings
 from study_app.consent import blocks, text_hash
 from study_app.database import database
 from study_app.identity import remember_rater, require_rater
-from study_app.models import Consent, Invite, Rater, Study
+from study_app.invites import InviteRefused, check_invite, redeem
+from study_app.models import Consent, Rater, Study
 from study_app.protection import limiter
+from study_app.returning import invite_of, rater_of_code, study_is_yet_to_open, withdrawn_rater
 from study_app.turnstile import elsewhere, is_phone, known_rater, remember_code, resume_code
 
 Page = str | BaseResponse | tuple[str, int]
 
 blueprint = Blueprint("joining", __name__)
-blueprint.record_once(lambda state: languages.set_up(state.app))
+blueprint.record_once(lambda state: languages.set_up(cast("Flask", state.app)))
 for part in (checks, leaving):
     blueprint.register_blueprint(part.blueprint)
 
@@ -31,8 +35,6 @@ guesses = limiter.shared_limit(
 @blueprint.get("/favicon.ico")
 def favicon() -> Response:
     """The icon that browsers ask for unasked."""
-    from flask import current_app
-
     return current_app.send_static_file("favicon.svg")
 
 
@@ -49,12 +51,10 @@ def start() -> Page:
 def show_invitation(token: str) -> Page:
     """Show what the link leads to. Changes nothing, since mail scanners open links too."""
     with database().reading() as db:
-        invite = invitations.find(db, token)
-        if invite is None:
-            return _unknown_link()
-        reason = invitations.refusal(db, invite, clock.now())
-        if reason is not None:
-            return _refused(db, invite, reason)
+        try:
+            invite = check_invite(db, token, clock.now())
+        except InviteRefused as refused:
+            return _refused(db, token, refused.reason)
         if is_phone():
             return render_template("phone.html")
         here = known_rater(db)
@@ -68,16 +68,13 @@ def show_invitation(token: str) -> Page:
 def redeem_invitation(token: str) -> Page:
     """Let the rater in under a fresh cookie; the answer's 303 takes the token off the address bar."""
     with database().writing() as db:
-        invite = invitations.find(db, token)
-        if invite is None:
-            return _unknown_link()
-        reason = invitations.refusal(db, invite, clock.now())
-        entry = invitations.redeem(db, invite, clock.now()) if reason is None else None
-        if entry is None:
-            return _refused(db, invite, reason or "used-up")
-        _let_in(db, entry.rater)
-    remember_code(entry.resume_code)
-    return redirect(url_for("joining.show_code" if entry.resume_code else "joining.go_on"), 303)
+        try:
+            rater, code = _who_enters(db, token)
+        except InviteRefused as refused:
+            return _refused(db, token, refused.reason)
+        _let_in(db, rater)
+    remember_code(code)
+    return redirect(url_for("joining.show_code" if code else "joining.go_on"), 303)
 
 
 @blueprint.post("/resume")
@@ -86,7 +83,7 @@ def resume() -> Page:
     """Let in the rater of a resume code."""
     code = request.form.get("code", "")[:40]
     with database().writing() as db:
-        rater = invitations.rater_of_code(db, code)
+        rater = rater_of_code(db, code)
         if rater is None:
             return render_template("welcome.html", is_open=True, rater=None, code=code), 422
         _let_in(db, rater)
@@ -162,6 +159,18 @@ def confirm_instructions() -> Page:
     return redirect(url_for("joining.go_on"), 303)
 
 
+def _who_enters(db: Session, token: str) -> tuple[Rater, str | None]:
+    """The link's rater and, where they are new by a lab link, their resume code. Raises InviteRefused."""
+    try:
+        redeemed = redeem(db, token, clock.now())
+    except InviteRefused:
+        left = withdrawn_rater(db, token)
+        if left is None:
+            raise
+        return left, None
+    return redeemed.rater, redeemed.resume_code
+
+
 def _let_in(db: Session, rater: Rater) -> None:
     """A rater who comes back in another browser may sit at another display: their sitting ends."""
     here = known_rater(db)
@@ -182,11 +191,14 @@ def _consent_page(db: Session, rater: Rater, *, is_missing: bool = False) -> str
     )
 
 
-def _unknown_link() -> Page:
-    """One text for whatever is wrong with a token, so that nobody learns which ones exist."""
-    return render_template("refused.html", reason="unknown", title=""), 404
-
-
-def _refused(db: Session, invite: Invite, reason: str) -> Page:
+def _refused(db: Session, token: str, reason: str) -> Page:
+    """Say why the link lets nobody in. One text for whatever is wrong with a token, so that none can be guessed."""
+    invite = invite_of(db, token)
+    if invite is None:
+        return render_template("refused.html", reason="unknown", title=""), 404
     title = db.get_one(Study, invite.study_id).title
-    return render_template("refused.html", reason=reason, title=title), 200 if reason == "not-open" else 410
+    if withdrawn_rater(db, token) is not None:
+        return render_template("withdrawn.html", token=token, title=title)
+    is_early = reason == "closed" and study_is_yet_to_open(db, invite)
+    answer = render_template("refused.html", reason="not-open" if is_early else reason, title=title)
+    return answer, 200 if is_early else 410

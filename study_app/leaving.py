@@ -63,7 +63,7 @@ def show_finish() -> Page:
 @blueprint.get("/me")
 def own_data() -> Page:
     """All that is stored under the rater's pseudonym, as a file."""
-    from study_app import privacy
+    from study_app import privacy  # type: ignore[attr-defined]
 
     with database().reading() as db:
         rater = rater_with_data(db)
@@ -75,7 +75,7 @@ def own_data() -> Page:
 @blueprint.post("/withdraw")
 def withdraw() -> Page:
     """Stop taking part; the answers no longer count."""
-    from study_app import privacy
+    from study_app import privacy  # type: ignore[attr-defined]
 
     with database().writing() as db:
         rater = rater_with_data(db)
@@ -89,7 +89,7 @@ def withdraw() -> Page:
 @blueprint.post("/erase")
 def erase() -> Page:
     """Delete the rater's answers and contact, and forget them in this browser."""
-    from study_app import privacy
+    from study_app import privacy  # type: ignore[attr-defined]
 
     with database().writing() as db:
         rater = rater_with_data(db)
