@@ -13,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 BLUE, ORANGE, VERMILION, INK, GRID = (
     "#0072b2",
@@ -31,8 +33,9 @@ WIDTH = (
 )
 CACHED = 64  # plots kept: pages ask again every few seconds, mostly for the same numbers
 SVG = "http://www.w3.org/2000/svg"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a label is text, also with a dollar in it
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -200,7 +203,7 @@ def _probability_axis(axes: Axes) -> None:
 
 
 def _count_axis(axes: Axes, quantity: str) -> None:
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
     axes.grid(axis="y")
     axes.tick_params(axis="y", length=0)
