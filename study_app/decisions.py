@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,12 +27,12 @@ class Rule:
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces."""
-        raise NotImplementedError
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
 
     @property
     def hash(self) -> str:
         """SHA-256 of the canonical JSON."""
-        raise NotImplementedError
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
 def rule_from_json(text: str) -> Rule:
