@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+FIGURE = re.compile(r"-?[\d,]*\.?\d+ ?%?")
 
 
 def cell(value: object) -> str:
@@ -16,17 +19,19 @@ def as_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """The table as lines of text; "(none)" where there is no row."""
     if not rows:
         return "(none)"
-    texts = [list(header), *([cell(value) for value in row] for row in rows)]
-    widths = [max(len(line[column]) for line in texts) for column in range(len(header))]
-    right = [
-        any(isinstance(row[column], int | float) for row in rows)
-        and all(row[column] is None or isinstance(row[column], int | float) for row in rows)
-        for column in range(len(header))
-    ]
+    body = [[cell(value) for value in row] for row in rows]
+    columns = range(len(header))
+    widths = [max(len(line[column]) for line in (header, *body)) for column in columns]
+    to_right = [_holds_figures([line[column] for line in body]) for column in columns]
     return "\n".join(
         "  ".join(
-            text.rjust(width) if to_right else text.ljust(width)
-            for text, width, to_right in zip(line, widths, right, strict=True)
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(line, widths, to_right, strict=True)
         ).rstrip()
-        for line in texts
+        for line in (header, *body)
     )
+
+
+def _holds_figures(texts: Sequence[str]) -> bool:
+    filled = [text for text in texts if text]
+    return bool(filled) and all(FIGURE.fullmatch(text) for text in filled)

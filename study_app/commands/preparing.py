@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from study_app.commands.workspace import BY, PATH, data_option, opened, study_of, study_option
+from study_app.commands.workspace import BY, PATH, PRESET_NAMES, data_option, opened, study_of, study_option
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from study_app.models import Study
 
 SOMETHING_MISSING = 1
-PRESET_NAMES = ("standard", "strict", "quick", "most-votes")  # of decisions.PRESETS, which loads numpy
 
 
 @click.command()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from study_app.models import Study
 
 PATH: Any = click.Path(path_type=Path)
+PRESET_NAMES = ("standard", "strict", "quick", "most-votes")  # of decisions.PRESETS, which loads numpy
 BY = "command line"  # the actor in the audit log: whoever may run commands has the database itself
 
 data_option = click.option(
