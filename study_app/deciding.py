@@ -24,9 +24,14 @@ class SceneVerdict:
     study_scene: StudyScene
     verdict: Verdict
     state: str  # one of models.SCENE_STATES: what raters and experts have reached so far
-    leader: str  # its algorithm; "" without a vote
+    algorithms: tuple[str, ...]  # by item: of the picture that is shown
     evidence: SceneEvidence
     evaluation: Evaluation
+
+    @property
+    def leader(self) -> str:
+        """The algorithm that leads; "" without a vote."""
+        return self.algorithms[self.evaluation.leader] if self.evaluation.counted else ""
 
 
 @dataclass(frozen=True)
@@ -75,16 +80,17 @@ def scene_verdict(session: Session, study: Study, row: StudyScene, rule: Rule) -
         answers=counted.answers,
         expert_answers=counted.expert_answers,
         void_reason=row.void_reason,
+        sent_to_experts=row.sent_to_experts,
         simulated_raters=_simulated_raters(session, votes),
     )
     found = counted.evaluation
     items = {item.id: item for item in row.items}
-    leading = items[counted.item_ids[found.leader]].candidate
+    shown = [items[item].candidate for item in counted.item_ids]
     return SceneVerdict(
         study_scene=row,
         verdict=verdict_of(evidence, rule, found),
         state="void" if row.void_reason is not None else found.state,
-        leader=leading.algorithm if leading is not None and found.counted else "",
+        algorithms=tuple(candidate.algorithm if candidate is not None else "" for candidate in shown),
         evidence=evidence,
         evaluation=found,
     )

@@ -17,7 +17,7 @@ from study_app.decisions import Answer, Rule, rule_from_json
 from study_app.export_files import as_csv, sha256_hex, unguarded, verdict_table
 from study_app.verdicts import SceneEvidence, Verdict, evaluation_of, results_hash, verdict_of
 
-VOTING, REPEATED, ADJUDICATING = "1", "2", "3"  # rounds, as in models.py
+VOTING, ADJUDICATING = "1", "3"  # rounds, as in models.py
 CHECKS = ("colour_passed", "training_passed", "display_passed")
 
 
@@ -56,7 +56,7 @@ def verdicts_of(files: Mapping[str, bytes]) -> list[Verdict]:
     rule = rule_from_json(json.dumps(json.loads(files["rule.json"])))
     votes = _live_answers(files)
     picks = _read(files, "picks.csv").sort_values("rank", key=lambda ranks: ranks.astype(int))
-    picks_of = {vote: tuple(rows["item"]) for vote, rows in picks.groupby("vote", sort=False)}
+    picks_of = {int(vote): tuple(rows["item"]) for vote, rows in picks.groupby("vote", sort=False)}
     items = _read(files, "items.csv")
     scenes = _read(files, "scenes.csv")
     real = scenes[scenes["role"] == "real"].sort_values("scene")
@@ -72,18 +72,18 @@ def _read(files: Mapping[str, bytes], name: str) -> pd.DataFrame:
 
 
 def _live_answers(files: Mapping[str, bytes]) -> pd.DataFrame:
-    """The live answer of every trial of a real scene whose rater counts, by vote id, as far as it was in time."""
+    """The answer that counts of every trial of a real scene, by vote id: the highest version that was not late."""
     votes = _read(files, "votes.csv")
-    votes["number"] = votes["vote"].astype(int)
-    newest = votes.assign(version=votes["version"].astype(int)).groupby("trial")["version"].transform("max")
-    votes = votes[(votes["version"].astype(int) == newest) & (votes["role"] == "real")]
+    votes = votes[(votes["role"] == "real") & (votes["late"] == "false")]
+    votes = votes.astype({"version": int, "vote": int})
+    votes = votes[votes["version"] == votes.groupby("trial")["version"].transform("max")]
     raters = _read(files, "raters.csv")
     sittings = _read(files, "sittings.csv")[["sitting", "display_passed"]]
     votes = votes.merge(raters, on="rater", validate="many_to_one")
     votes = votes.merge(sittings, on="sitting", validate="many_to_one")
     failed = (votes[list(CHECKS)] == "false").any(axis=1)
-    counts = (votes["state"] == "active") & (votes["excluded"] == "false") & (votes["late"] == "false")
-    return votes[counts & ~failed].sort_values("number")
+    counts = (votes["state"] == "active") & (votes["excluded"] == "false")
+    return votes[counts & ~failed].sort_values("vote")
 
 
 def _verdict(
@@ -91,7 +91,7 @@ def _verdict(
     scene: Mapping[Any, Any],
     items: pd.DataFrame,
     votes: pd.DataFrame,
-    picks_of: Mapping[Any, tuple[str, ...]],
+    picks_of: Mapping[int, tuple[str, ...]],
     rule: Rule,
 ) -> Verdict:
     own = items[(items["scene"] == scene["scene"]) & (items["role"] == "real")]
@@ -110,17 +110,18 @@ def _verdict(
         answers=tuple(_answer(vote, picks_of, index) for vote in answers),
         expert_answers=tuple(_answer(vote, picks_of, index) for vote in experts),
         void_reason=scene["void_reason"] if scene["is_void"] == "true" else None,
+        sent_to_experts=scene["sent_to_experts"] == "true",
         simulated_raters=len({vote["rater"] for vote in (*answers, *experts) if vote["simulated"] == "true"}),
     )
     return verdict_of(evidence, rule, evaluation_of(evidence, rule))
 
 
 def _answer(
-    vote: Mapping[Any, Any], picks_of: Mapping[Any, tuple[str, ...]], index: Mapping[str, int]
+    vote: Mapping[Any, Any], picks_of: Mapping[int, tuple[str, ...]], index: Mapping[str, int]
 ) -> Answer:
     shown = tuple(sorted(index[item] for item in vote["order"].split()))
     return Answer(
-        vote_id=int(vote["vote"]),
+        vote_id=vote["vote"],
         kind=vote["kind"],
         picks=tuple(index[item] for item in picks_of.get(vote["vote"], ())),
         acceptable={"true": True, "false": False, "": None}[vote["acceptable"]],

@@ -25,6 +25,7 @@ class SceneEvidence:
     answers: tuple[Answer, ...]  # counted, "cannot tell" and technical, by vote id
     expert_answers: tuple[Answer, ...] = ()
     void_reason: str | None = None
+    sent_to_experts: bool = False  # by the experimenter, before the cap
     simulated_raters: int = 0  # of those whose answers are among these
 
 
@@ -67,6 +68,7 @@ def votes_digest(evidence: SceneEvidence, rule: Rule) -> str:
         "answers": [_answer(answer) for answer in evidence.answers],
         "experts": [_answer(answer) for answer in evidence.expert_answers],
         "void": evidence.void_reason,
+        "sent": evidence.sent_to_experts,
         "simulated": evidence.simulated_raters,
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -78,10 +80,11 @@ def _answer(answer: Answer) -> list[Any]:
 
 
 def evaluation_of(evidence: SceneEvidence, rule: Rule) -> Evaluation:
-    """The rule's word on these answers, after the experts' trial where one was held."""
-    found = evaluate(rule, len(evidence.candidates), evidence.answers)
-    if evidence.expert_answers:
-        return adjudicate(rule, len(evidence.candidates), evidence.answers, evidence.expert_answers)
+    """The rule's word on these answers, and the experts' where the scene came to them."""
+    count = len(evidence.candidates)
+    found = evaluate(rule, count, evidence.answers)
+    if evidence.void_reason is None and (found.state == "adjudicate" or evidence.sent_to_experts):
+        return adjudicate(rule, count, evidence.answers, evidence.expert_answers)
     return found
 
 
