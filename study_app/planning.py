@@ -94,33 +94,27 @@ class Plan:
 
 
 def plan(assumptions: Assumptions, rule: Rule, *, runs: int = 100, seed: int = 1) -> Plan:
-    """Simulate `runs` scenes of each gap and scale up; about 10 ms per simulated scene."""
+    """Simulate `runs` scenes of each gap and scale up; about 5 ms per simulated scene."""
     if runs < 1:
         raise ValueError(f"plan: runs is {runs}; at least 1 expected")
     outcomes = []
     for number, (gap, _) in enumerate(assumptions.gaps):
         rng = np.random.default_rng((seed, number))
         outcomes.append([simulate_scene(assumptions, rule, gap, rng) for _ in range(runs)])
-    overall = _forecast(
-        [outcome for of_gap in outcomes for outcome in of_gap],
-        rule,
-        [share / runs for _, share in assumptions.gaps for _ in range(runs)],
-    )
+    gaps = [gap for gap, _ in assumptions.gaps]
+    by_gap = [forecast(of_gap, [1.0] * runs, rule.delta) for of_gap in outcomes]
+    every = [outcome for of_gap in outcomes for outcome in of_gap]
+    overall = forecast(every, [share for _, share in assumptions.gaps for _ in range(runs)], rule.delta)
     trials = math.ceil(overall.raters_mean * assumptions.scenes - 1e-6)  # a sum's rounding is no trial
-    most = max(outcome.raters for of_gap in outcomes for outcome in of_gap)
     return Plan(
         assumptions=assumptions,
         rule=rule,
         runs=runs,
-        by_gap=tuple(
-            (gap, _forecast(of_gap, rule, [1.0] * runs))
-            for (gap, _), of_gap in zip(assumptions.gaps, outcomes, strict=True)
-        ),
+        by_gap=tuple(zip(gaps, by_gap, strict=True)),
         overall=overall,
         trials=trials,
         hours=trials * assumptions.seconds_per_trial / 3600,
-        # Nobody rates a scene twice, so the longest scene needs as many people as votes.
-        people=max(most, math.ceil(trials / min(assumptions.trials_per_person, assumptions.scenes))),
+        people=_people(assumptions, trials, longest=max(outcome.raters for outcome in every)),
     )
 
 
@@ -165,19 +159,24 @@ def first_verdict(rule: Rule, item_count: int, answers: Sequence[Answer]) -> Eva
     return look
 
 
-def _forecast(outcomes: Sequence[Outcome], rule: Rule, weights: Sequence[float]) -> Forecast:
+def forecast(outcomes: Sequence[Outcome], weights: Sequence[float], delta: float) -> Forecast:
+    """Sum up simulated scenes, each with its weight."""
+    weight = np.array(weights)
     raters = np.array([outcome.raters for outcome in outcomes], dtype=float)
-    weight = np.array(weights) / sum(weights)
     accepted = np.array([outcome.state in ACCEPTED for outcome in outcomes])
     rejected = np.array([outcome.state == "reject" for outcome in outcomes])
-    worse = np.array([outcome.shortfall > rule.delta for outcome in outcomes])
-    decided = float(weight @ accepted)
+    worse = np.array([outcome.shortfall > delta for outcome in outcomes])
     order = np.argsort(raters, kind="stable")
-    reached = np.cumsum(weight[order])
+    reached = np.cumsum(weight[order]) / weight.sum()
     return Forecast(
-        raters_mean=float(weight @ raters),
+        raters_mean=float(weight @ raters / weight.sum()),
         raters_p90=float(raters[order][np.searchsorted(reached, 0.9 - 1e-9)]),
-        undecided=float(weight @ ~(accepted | rejected)),
-        rejected=float(weight @ rejected),
-        wrong=float(weight @ (accepted & worse)) / decided if decided else None,
+        undecided=float(weight @ ~(accepted | rejected) / weight.sum()),
+        rejected=float(weight @ rejected / weight.sum()),
+        wrong=float(weight @ (accepted & worse) / (weight @ accepted)) if accepted.any() else None,
     )
+
+
+def _people(assumptions: Assumptions, trials: int, *, longest: int) -> int:
+    """Nobody rates a scene twice: the longest scene needs as many people as votes, and nobody has more scenes."""
+    return max(longest, math.ceil(trials / min(assumptions.trials_per_person, assumptions.scenes)))

@@ -25,7 +25,7 @@ def page() -> str:
         query = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(SHOWN)
         events = session.scalars(query if before is None else query.where(AuditEvent.id < before)).all()
         older = events[-1].id if len(events) == SHOWN else None
-        intact = audit.is_intact(session)
+        intact = audit.first_broken(session) is None
         return render_template(
             "lab/audit_log.html", events=events, older=older, intact=intact, **permissions(who)
         )
