@@ -128,10 +128,10 @@ def described(session: Session, vote: Vote, assignment: Assignment) -> StoredVot
 
 
 def _store(session: Session, *, rater_id: int, key: str, body: VoteBody, at: datetime) -> Receipt:
-    repeated = session.scalar(select(Vote).where(Vote.client_key == key))
-    if repeated is not None:
-        return _replay(session, repeated, rater_id, body)
     assignment = _locked_assignment(session, rater_id, body.assignment)
+    repeated = session.scalar(select(Vote).where(Vote.client_key == key))
+    if repeated is not None:  # asked under the lock: a twin of this request may have been a moment quicker
+        return _replay(session, repeated, rater_id, body)
     live = live_vote(session, assignment.id)
     _require_next_version(session, live, assignment, body)
     picks = _items(assignment, body.picks)
