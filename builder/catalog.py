@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     create_engine,
     event,
+    func,
     inspect,
     select,
 )
@@ -164,6 +165,10 @@ class Reference(Base):
     current: Mapped[bool] = mapped_column(default=True, index=True)
 
 
+_OWN_TABLES = list(Base.metadata.tables.values())  # the study's come by its own migrations
+_START_LOCK = 7_302_511  # any number that no other use of advisory locks has
+
+
 class Catalog:
     """An open catalog; every piece of work is one `reading` or one `writing` transaction."""
 
@@ -223,9 +228,11 @@ def _prepared(engine: Engine) -> Catalog:
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     _require_version(engine)
-    Base.metadata.create_all(engine)
     catalog = Catalog(engine)
     with catalog.writing() as session:
+        if engine.dialect.name == "postgresql":  # as BEGIN IMMEDIATE on SQLite: one starts, the others wait
+            session.execute(select(func.pg_advisory_xact_lock(_START_LOCK)))
+        Base.metadata.create_all(session.connection(), tables=_OWN_TABLES)
         if session.scalar(select(CatalogVersion.version)) is None:
             session.add(CatalogVersion(version=SCHEMA_VERSION))
     return catalog

@@ -86,7 +86,7 @@ class StudyScene(Base):
     points: Mapped[list[Any]] = mapped_column(
         default=list
     )  # of disagreement: [x, y], shares of width and height
-    # The rest caches results.refresh_scene: it follows from the votes and is recomputed when they change.
+    # The rest is the cache of tally.refresh_scene: it follows from the votes and is recomputed when they change.
     state: Mapped[str] = mapped_column(String(20), default="continue")
     counted: Mapped[int] = mapped_column(default=0)  # counted votes n
     cannot_tell: Mapped[int] = mapped_column(default=0)
@@ -94,7 +94,12 @@ class StudyScene(Base):
     leader_id: Mapped[int | None]  # a study_item
     p_best: Mapped[float | None]
     p_near: Mapped[float | None]
-    evaluated_vote_id: Mapped[int | None]  # newest vote that the cache has seen
+    evaluated_vote_id: Mapped[int | None]  # newest counting answer that the cache has seen
+    votes_seen: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # vote rows of any kind; behind: stale
+    answers_digest: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    look_generation: Mapped[int] = mapped_column(default=0, server_default="0")  # whose looks hold
     # Decisions of the experimenter, not cache
     void_reason: Mapped[str | None]
     sent_to_experts: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -307,7 +312,7 @@ class Look(Base):
     study_scene_id: Mapped[int] = mapped_column(ForeignKey("study_scene.id", ondelete="RESTRICT"), index=True)
     generation: Mapped[int]
     number: Mapped[int]  # counted votes it has seen
-    vote_id: Mapped[int] = mapped_column(ForeignKey("vote.id", ondelete="RESTRICT"))
+    vote_id: Mapped[int]  # no foreign key: a look outlives a vote that its rater had erased
     state: Mapped[str] = mapped_column(String(20))
     leader_id: Mapped[int]
     p_best: Mapped[float]
