@@ -11,19 +11,24 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     JSON,
     CheckConstraint,
+    Connection,
     Engine,
     ForeignKey,
     String,
+    Table,
     create_engine,
+    delete,
     event,
     func,
+    insert,
     inspect,
     select,
+    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -34,6 +39,14 @@ SCENE_STATES = ("ingested", "aligned", "ready", "partial", "failed", "quarantine
 CANDIDATE_STATES = ("done", "failed", "quarantined", "superseded")
 FAULTS = ("halo", "ghost", "noise", "cast", "clipping")
 VERDICTS = ("accept", "accept-equivalent", "reject", "ambiguous", "void")
+SCHEMA_LOCK = 865_363  # any number: PostgreSQL's name for "somebody changes the catalog's tables"
+# Columns that older versions lack. All hold lists, so an ALTER TABLE that both databases know is all it takes.
+ADDED_LISTS = (
+    ("scene", "pairwise_psnr"),  # version 2
+    ("scene", "near_duplicates"),
+    ("scene", "disagreement_points"),
+    ("candidate", "gate_failures"),
+)
 
 
 class CatalogError(RuntimeError):
@@ -165,10 +178,6 @@ class Reference(Base):
     current: Mapped[bool] = mapped_column(default=True, index=True)
 
 
-_OWN_TABLES = list(Base.metadata.tables.values())  # the study's come by its own migrations
-_START_LOCK = 7_302_511  # any number that no other use of advisory locks has
-
-
 class Catalog:
     """An open catalog; every piece of work is one `reading` or one `writing` transaction."""
 
@@ -227,20 +236,26 @@ def open_catalog(url: str) -> Catalog:
 def _prepared(engine: Engine) -> Catalog:
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
-    _require_version(engine)
     catalog = Catalog(engine)
-    with catalog.writing() as session:
-        if engine.dialect.name == "postgresql":  # as BEGIN IMMEDIATE on SQLite: one starts, the others wait
-            session.execute(select(func.pg_advisory_xact_lock(_START_LOCK)))
-        Base.metadata.create_all(session.connection(), tables=_OWN_TABLES)
-        if session.scalar(select(CatalogVersion.version)) is None:
-            session.add(CatalogVersion(version=SCHEMA_VERSION))
+    if _version(engine) != SCHEMA_VERSION:
+        with catalog.writing() as session:
+            _bring_up(session.connection())
     return catalog
 
 
-def _require_version(engine: Engine) -> None:
+def _own_tables() -> list[Table]:
+    """The tables of this module: those of the study, on the same `Base`, are the study's to make."""
+    return [
+        cast(Table, mapper.local_table)
+        for mapper in Base.registry.mappers
+        if mapper.class_.__module__ == __name__
+    ]
+
+
+def _version(engine: Engine) -> int | None:
+    """The version of the tables that are there; CatalogError if they are newer than this program."""
     if not inspect(engine).has_table(CatalogVersion.__tablename__):
-        return
+        return None
     with engine.connect() as connection:
         found = connection.execute(select(CatalogVersion.version)).scalar()
     if found is not None and found > SCHEMA_VERSION:
@@ -248,6 +263,20 @@ def _require_version(engine: Engine) -> None:
             f"{_safe(str(engine.url))}: this catalog has version {found}, this program knows up to "
             f"{SCHEMA_VERSION}; use the newer program that wrote it"
         )
+    return found
+
+
+def _bring_up(connection: Connection) -> None:
+    """Make the tables or add what an older version lacks: all of it or nothing, by one program at a time."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK)))
+    found = inspect(connection)
+    for table, column in ADDED_LISTS:
+        if found.has_table(table) and column not in {there["name"] for there in found.get_columns(table)}:
+            connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column} JSON DEFAULT '[]' NOT NULL"))
+    Base.metadata.create_all(connection, tables=_own_tables())
+    connection.execute(delete(CatalogVersion))
+    connection.execute(insert(CatalogVersion).values(version=SCHEMA_VERSION))
 
 
 def _safe(url: str) -> str:
@@ -264,7 +293,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver's own BEGIN would be a deferred one
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=10000"):
+        for pragma in ("busy_timeout=10000", "journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

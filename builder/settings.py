@@ -71,6 +71,9 @@ class PreviewSettings:
     large_side: int = _limited(2048, 64, 8192)
     tile_size: int = _limited(510, 64, 4096)
     quality: int = _limited(95, 50, 100)
+    practice_scenes: int = _limited(
+        6, 0, 10_000
+    )  # that get damaged copies, for training and checks of raters
 
 
 @dataclass(frozen=True)

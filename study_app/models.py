@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from builder.catalog import Base, Candidate, DamagedCopy, Scene
@@ -58,7 +58,7 @@ class Study(Base):
     state: Mapped[str] = mapped_column(String(10), default="draft")
     rule_json: Mapped[str]  # canonical JSON of decisions.Rule
     rule_hash: Mapped[str] = mapped_column(String(64))
-    seed: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
     consent_version: Mapped[str] = mapped_column(String(20))
     consent_text: Mapped[str]  # what the raters agreed to, kept with the study
     created_at: Mapped[datetime]
@@ -254,7 +254,7 @@ class Assignment(Base):
     study_scene_id: Mapped[int] = mapped_column(ForeignKey("study_scene.id", ondelete="RESTRICT"))
     sitting_id: Mapped[int] = mapped_column(ForeignKey("sitting.id", ondelete="RESTRICT"), index=True)
     round: Mapped[int]
-    seed: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
     order_json: Mapped[list[Any]]  # study_item ids by position: the first is letter A
     assigned_at: Mapped[datetime]
     lease_until: Mapped[datetime]
@@ -271,6 +271,7 @@ class Vote(Base):
         UniqueConstraint("assignment_id", "version", name="vote_version"),
         _one_of("kind", VOTE_KINDS),
         CheckConstraint("(kind = 'choice') = (acceptable IS NOT NULL)", name="vote_acceptable_for_choice"),
+        {"sqlite_autoincrement": True},  # the id of an erased vote never comes again
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     client_key: Mapped[str] = mapped_column(String(36), unique=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -19,6 +20,8 @@ from fusion_algos.color import linear_to_srgb
 SRGB_TO_XYZ_D50 = np.array(
     [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
 )
+# What previews carry. A file, not made at run time: a fresh profile would hold the date it was made.
+SRGB_PROFILE = Path(__file__).with_name("srgb.icc")
 TABLE_TAGS = (b"A2B0", b"A2B1", b"A2B2")
 SAME_LEVELS = 1  # of 255: profiles that move no colour further are sRGB under another name
 STRIP_ROWS = 256

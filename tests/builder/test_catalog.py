@@ -6,8 +6,9 @@ import os
 import threading
 
 import pytest
-from sqlalchemy import create_engine, make_url, select, text
+from sqlalchemy import create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
 
 from builder.catalog import (
     SCHEMA_VERSION,
@@ -15,12 +16,14 @@ from builder.catalog import (
     Candidate,
     CatalogError,
     CatalogVersion,
+    DamagedCopy,
     Exposure,
     Reference,
     Scene,
     catalog_url,
     open_catalog,
 )
+from tests.builder import catalog_version_1
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -30,10 +33,19 @@ def url(request, tmp_path):
     server = os.environ.get("TEST_DATABASE_URL")
     if not server:
         pytest.skip("TEST_DATABASE_URL names no PostgreSQL server")
-    engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"))
-    Base.metadata.drop_all(engine)
+    engine = engine_of(server)
+    with engine.begin() as connection:  # the study's tables, of other tests, hold on to ours
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
     engine.dispose()
     return server
+
+
+def engine_of(url):
+    address = make_url(url)
+    if address.drivername != "sqlite":
+        address = address.set(drivername="postgresql+psycopg")
+    return create_engine(address)
 
 
 @pytest.fixture
@@ -105,6 +117,91 @@ def test_a_newer_catalog_is_refused(url, catalog):
         session.execute(text(f"UPDATE catalog_version SET version = {SCHEMA_VERSION + 1}"))
     with pytest.raises(CatalogError, match=rf"version {SCHEMA_VERSION + 1}.*knows up to {SCHEMA_VERSION}"):
         open_catalog(url)
+
+
+@pytest.fixture
+def old_url(url):
+    """A database of the first version with one scene and one candidate."""
+    engine = engine_of(url)
+    catalog_version_1.make_catalog(engine)
+    engine.dispose()
+    return url
+
+
+def test_an_old_catalog_gets_what_it_lacks_and_keeps_its_rows(old_url):
+    catalog = open_catalog(old_url)
+    with catalog.writing() as session:
+        church = session.scalars(select(Scene)).one()
+        assert (church.id, church.name, church.flags) == (7, "church", ["dynamic"])
+        assert (church.pairwise_psnr, church.near_duplicates, church.disagreement_points) == ([], [], [])
+        (candidate,) = church.candidates
+        assert (candidate.quality, candidate.gate_failures) == (0.9, [])
+        copy = DamagedCopy(candidate_id=candidate.id, key="d", fault="halo", at=[0.5, 0.5], preview_path="p")
+        copy.scene_id = church.id
+        session.add(copy)
+        session.add(scene("chapel"))
+    with catalog.reading() as session:
+        assert session.scalars(select(CatalogVersion.version)).all() == [SCHEMA_VERSION]
+    catalog.close()
+
+
+def shape(engine):
+    """Names, types and nullability of all columns of all tables."""
+    found = inspect(engine)
+    return {
+        table: {
+            column["name"]: (str(column["type"]), column["nullable"]) for column in found.get_columns(table)
+        }
+        for table in found.get_table_names()
+    }
+
+
+def test_an_old_catalog_ends_with_the_tables_of_a_new_one(tmp_path, old_url):
+    brought_up, new = open_catalog(old_url), open_catalog(f"sqlite:///{tmp_path / 'new.sqlite'}")
+    mine, expected = shape(brought_up.engine), shape(new.engine)
+    brought_up.close()
+    new.close()
+    assert {table: sorted(columns) for table, columns in mine.items()} == {
+        table: sorted(columns) for table, columns in expected.items()
+    }
+    if old_url.startswith("sqlite"):
+        assert mine == expected
+
+
+def test_programs_that_open_an_old_catalog_at_once_bring_it_up_once(old_url):
+    opened, errors = [], []
+
+    def open_it() -> None:
+        try:
+            opened.append(open_catalog(old_url))
+        except CatalogError as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=open_it) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    for catalog in opened:
+        catalog.close()
+    assert (len(opened), errors) == (4, [])
+
+
+def test_only_the_tables_of_the_catalog_are_made(url):
+    """Another module's tables on the same Base (the study's) are its own affair."""
+
+    class Planted(Base):
+        __tablename__ = "planted_by_a_test"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    try:
+        catalog = open_catalog(url)
+        assert "planted_by_a_test" not in inspect(catalog.engine).get_table_names()
+        assert "scene" in inspect(catalog.engine).get_table_names()
+        catalog.close()
+    finally:
+        Base.metadata.remove(Planted.__table__)
+        Base.registry._dispose_cls(Planted)
 
 
 def test_writers_wait_for_each_other(catalog):
