@@ -10,7 +10,9 @@ import choix
 import numpy as np
 import pytest
 from choix.opt import Top1Fcts
+from scipy.stats import norm
 
+from study_app import ranking
 from study_app.ranking import (
     DRAWS,
     PRIOR_SD,
@@ -131,8 +133,6 @@ def test_shares_are_whole_numbers_of_draws_and_belong_together() -> None:
 
 def test_draws_follow_the_posterior() -> None:
     """Two items: the difference is normal, so P(best), P(near) and the regret have closed forms."""
-    from scipy.stats import norm
-
     result = posterior(2, [Ballot((0,))] * 7 + [Ballot((1,))] * 3, delta=0.5)
     difference = result.mean[0] - result.mean[1]
     contrast = np.array([1.0, -1.0])
@@ -157,6 +157,12 @@ def test_extreme_ballots_converge(ballots: list[Ballot]) -> None:
     mean, _ = fit_strengths(13, ballots)
     gradient, _ = likelihood_of(13, ballots, ranked_weight=RANKED_WEIGHT).gradient_and_precision(mean)
     assert np.abs(gradient).max() < 1e-6
+
+
+def test_no_convergence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "MOST_STEPS", 3)
+    with pytest.raises(ArithmeticError, match="13 items: no convergence in 3 Newton steps"):
+        fit_strengths(13, [Ballot((4,))] * 8)
 
 
 def test_another_process_draws_the_same() -> None:
