@@ -1,0 +1,135 @@
+"""The figures of the Live page, read from the tables into plain values: equal figures are an equal page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from study_app import tally
+from study_app.decisions import Rule
+from study_app.lab.forecast import Forecast, forecast
+from study_app.models import SCENE_STATES, Assignment, Rater, Study, StudyScene, Vote
+
+HOURS = 24
+ACTIVE = timedelta(minutes=15)  # a rater with an answer this fresh is at work
+UNSETTLED = ("continue", "adjudicate")
+TECHNICAL_PROMPT = 2  # technical reports after which the experimenter should look
+
+
+@dataclass(frozen=True)
+class Wanting:
+    """A scene that needs the experimenter."""
+
+    id: int
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class People:
+    """Raters of the study."""
+
+    joined: int
+    at_work: int
+    finished: int
+    excluded: int
+    simulated: int
+
+
+@dataclass(frozen=True)
+class LiveFigures:
+    """All that the Live page shows."""
+
+    study_state: str
+    states: tuple[tuple[str, int], ...]
+    scenes: int
+    settled: int
+    counted: int
+    cannot_tell: int
+    technical: int
+    people: People
+    hours: tuple[tuple[str, int], ...]  # start of the hour, answers; oldest first
+    certainties: tuple[float, ...]  # of scenes with votes
+    forecast: Forecast | None
+    last_answer: datetime | None
+    wanting: tuple[Wanting, ...]
+
+
+def live_figures(session: Session, study: Study, rule: Rule, at: datetime) -> LiveFigures:
+    """The study as it stands, times cut to the minute so that nothing changes without cause."""
+    at = at.replace(second=0, microsecond=0)
+    rows = session.scalars(
+        select(StudyScene).where(StudyScene.study_id == study.id, StudyScene.role == "real")
+    ).all()
+    states = {state: sum(row.state == state for row in rows) for state in SCENE_STATES}
+    last = session.scalar(select(func.max(Vote.server_at)).join(Assignment).where(*_first_answers(study)))
+    until = at if study.state == "open" or last is None else last
+    hours = _hours(session, study, until)
+    since = max(study.opened_at or at, until - timedelta(hours=HOURS))
+    return LiveFigures(
+        study_state=study.state,
+        states=tuple((state, count) for state, count in states.items() if count),
+        scenes=len(rows),
+        settled=sum(row.state not in UNSETTLED for row in rows),
+        counted=sum(row.counted for row in rows),
+        cannot_tell=sum(row.cannot_tell for row in rows),
+        technical=sum(row.technical for row in rows),
+        people=_people(session, study, at),
+        hours=hours,
+        certainties=tuple(sorted(max(row.p_best or 0, row.p_near or 0) for row in rows if row.counted)),
+        forecast=forecast(
+            [row.counted + row.cannot_tell for row in rows if row.state == "continue"],
+            [row.counted + row.cannot_tell for row in rows if row.state not in (*UNSETTLED, "void")],
+            minimum=rule.minimum, cap=rule.cap, recent=sum(count for _, count in hours), over=at - since, at=at,
+        )
+        if study.state == "open" else None,
+        last_answer=None if last is None else last.replace(second=0, microsecond=0),
+        wanting=tuple(filter(None, (_wanting(row) for row in rows))),
+    )  # fmt: skip
+
+
+def _first_answers(study: Study) -> tuple:  # type: ignore[type-arg]
+    """Conditions for answers to real scenes; a changed answer is no further one."""
+    of_study = select(StudyScene.id).where(StudyScene.study_id == study.id, StudyScene.role == "real")
+    return (Assignment.study_scene_id.in_(of_study), Assignment.round == 1, Vote.version == 1)
+
+
+def _hours(session: Session, study: Study, until: datetime) -> tuple[tuple[str, int], ...]:
+    last = until.replace(minute=0, second=0, microsecond=0)
+    starts = [last - timedelta(hours=back) for back in reversed(range(HOURS))]
+    counts = dict.fromkeys(starts, 0)
+    times = select(Vote.server_at).join(Assignment).where(*_first_answers(study), Vote.server_at >= starts[0])
+    for time in session.scalars(times):
+        hour = time.replace(minute=0, second=0, microsecond=0)
+        if hour in counts:
+            counts[hour] += 1
+    return tuple((f"{start:%H:%M}", count) for start, count in counts.items())
+
+
+def _people(session: Session, study: Study, at: datetime) -> People:
+    joined, finished, simulated = session.execute(
+        select(
+            func.count(),
+            func.count().filter(Rater.finished_at.is_not(None)),
+            func.count().filter(Rater.simulated),
+        ).where(Rater.study_id == study.id)
+    ).one()
+    at_work = session.scalar(
+        select(func.count(Assignment.rater_id.distinct()))
+        .join(Rater, Rater.id == Assignment.rater_id)
+        .join(Vote, Vote.assignment_id == Assignment.id)
+        .where(Rater.study_id == study.id, Vote.server_at > at - ACTIVE)
+    )
+    excluded = len(tally.excluded_rater_ids(session, study))
+    return People(joined, at_work or 0, finished, excluded, simulated)
+
+
+def _wanting(row: StudyScene) -> Wanting | None:
+    if row.state == "adjudicate" and not row.sent_to_experts:
+        return Wanting(row.id, row.scene.name, "its raters could not settle it: send it to experts")
+    if row.technical >= TECHNICAL_PROMPT and row.void_reason is None:
+        return Wanting(row.id, row.scene.name, f"{row.technical} technical reports: look whether it is void")
+    return None

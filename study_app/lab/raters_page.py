@@ -1,0 +1,98 @@
+"""Raters: their checks and times; a person excludes or restores, and every scene concerned is computed anew."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, flash, redirect, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from study_app import audit, clock, plots, tally
+from study_app.agreement import PositionBias
+from study_app.database import database
+from study_app.lab.rater_figures import exclusions_of, plates_of, raters_figures, sittings_of
+from study_app.lab.visits import MAY_DECIDE, Visit, catch_up, visit
+from study_app.models import Rater
+
+LETTERS = "ABCDEFGHIJKLM"
+LONGEST_REASON = 300
+
+blueprint = Blueprint("raters", __name__)
+
+
+@blueprint.get("/raters")
+def page(study_id: str) -> str:
+    """All raters of the study."""
+    catch_up(study_id)
+    with database().reading() as session:
+        here = visit(session, study_id)
+        figures = raters_figures(session, here.study)
+        bias = _bias_plot(figures.bias) if figures.bias and sum(figures.bias.observed) else None
+        return here.page("lab/raters.html", figures=figures, bias_plot=bias)
+
+
+@blueprint.get("/raters/<rater_id>")
+def rater(study_id: str, rater_id: str) -> str:
+    """One rater."""
+    catch_up(study_id)
+    with database().reading() as session:
+        here = visit(session, study_id)
+        row = _rater(session, here, rater_id)
+        figures = raters_figures(session, here.study)
+        line = next(line for line in figures.lines if line.rater.id == row.id)
+        return here.page(
+            "lab/rater.html",
+            line=line,
+            sittings=sittings_of(session, row),
+            plates=plates_of(session, row),
+            exclusions=exclusions_of(session, row),
+        )
+
+
+@blueprint.post("/raters/<rater_id>/exclude")
+def exclude(study_id: str, rater_id: str) -> Response:
+    """The rater's votes stop counting, for a reason."""
+    return _change(study_id, rater_id, excluded=True)
+
+
+@blueprint.post("/raters/<rater_id>/restore")
+def restore(study_id: str, rater_id: str) -> Response:
+    """The rater's votes count again, for a reason."""
+    return _change(study_id, rater_id, excluded=False)
+
+
+def _change(study_id: str, rater_id: str, *, excluded: bool) -> Response:
+    reason = request.form.get("reason", "").replace("\0", "").strip()[:LONGEST_REASON]
+    at = clock.now()
+    with database().writing() as session:
+        here = visit(session, study_id, *MAY_DECIDE)
+        row = _rater(session, here, rater_id)
+        if not reason:
+            flash("Give a reason; nothing was changed.")
+        elif row.state != "active":
+            flash(f"This rater is {row.state}; nothing was changed.")
+        elif excluded == (row.id in tally.excluded_rater_ids(session, here.study)):
+            flash("Somebody else has done that already.")
+        else:
+            name = here.experimenter.name
+            tally.exclude(session, row, reason, name, excluded, at)
+            detail = {"study": study_id, "rater": rater_id, "reason": reason}
+            audit.record(session, name, "exclude rater" if excluded else "restore rater", detail, at)
+    return redirect(url_for("results.raters.rater", study_id=study_id, rater_id=rater_id), 303)
+
+
+def _rater(session: Session, here: Visit, rater_id: str) -> Rater:
+    row = session.scalar(select(Rater).where(Rater.public_id == rater_id, Rater.study_id == here.study.id))
+    if row is None:
+        abort(404)
+    return row
+
+
+def _bias_plot(bias: PositionBias) -> plots.Plot:
+    return plots.against_expected(
+        "First picks by position",
+        ("position", "first picks", "without influence"),
+        tuple(LETTERS[: len(bias.observed)]),
+        tuple(float(count) for count in bias.observed),
+        bias.expected,
+    )
