@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from study_app import sittings, training
+from study_app import sittings, training, trials
 from study_app.models import Consent, Rater, Study
 
 INSTRUCTIONS_LAST = timedelta(hours=24)
@@ -54,8 +54,6 @@ def next_step(session: Session, rater: Rater, at: datetime) -> str:
 
 def progress(session: Session, rater: Rater, at: datetime) -> Progress:
     """Read how far a rater has come."""
-    from study_app import trials  # type: ignore[attr-defined]
-
     study = session.get_one(Study, rater.study_id)
     sitting = sittings.latest(session, rater)
     times = sittings.times(session, sitting) if sitting else None

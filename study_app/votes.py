@@ -1,0 +1,250 @@
+"""Votes that cannot be lost: stored once whatever the network does, superseded and never changed.
+
+The order of things: check, insert, commit; only then may the browser be told "saved". What the votes say is
+computed afterwards in a transaction of its own (`follow_up`); if that fails, the next reader catches up.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from builder.catalog import Catalog
+from study_app import tally, training
+from study_app.models import (
+    ADJUDICATION_ROUND,
+    REPEAT_ROUND,
+    Assignment,
+    Rater,
+    Study,
+    StudyScene,
+    Vote,
+    VotePick,
+)
+from study_app.scene_pool import awaits_experts, takes_votes
+from study_app.transactions import write
+from study_app.vote_body import LETTERS, VoteBody, VoteError
+
+log = logging.getLogger(__name__)
+
+
+class NoSuchTrial(LookupError):
+    """The trial does not exist or is another rater's: one answer for both."""
+
+
+@dataclass(frozen=True)
+class StoredVote:
+    """A vote as it lies in the database, in the rater's own words: letters, not items."""
+
+    id: int
+    key: str
+    assignment: str
+    version: int
+    kind: str
+    picks: tuple[str, ...]
+    acceptable: bool | None
+    reasons: tuple[str, ...]
+    comment: str
+    saved_at: datetime
+    hash: str
+    late: bool
+    study_scene_id: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the browser may be told: the vote is in the database."""
+
+    vote: StoredVote
+    is_new: bool  # False for a replay of what was stored already
+
+
+class VoteConflict(RuntimeError):
+    """Something else was stored in this vote's place; `stored` is that. Nothing new was stored."""
+
+    def __init__(self, reason: str, stored: StoredVote) -> None:
+        super().__init__(reason)
+        self.reason, self.stored = reason, stored
+
+
+def store(catalog: Catalog, rater_id: int, key: str, body: VoteBody, at: datetime) -> Receipt:
+    """Store a vote and commit. The same key and body again give the receipt of the first time.
+
+    Raises VoteError (a letter that was not shown, a version that skips one), NoSuchTrial, VoteConflict.
+    """
+    return write(catalog, lambda session: _store(session, rater_id, key, body, at))
+
+
+def follow_up(catalog: Catalog, vote: StoredVote, at: datetime) -> bool:
+    """Bring the scene's state up to this vote; False where the database refused, which is no harm done."""
+    try:
+        write(catalog, lambda session: _refresh(session, vote.study_scene_id, at))
+    except SQLAlchemyError:
+        log.warning("vote %s is stored, its statistics wait for the next reader", vote.key, exc_info=True)
+        return False
+    return True
+
+
+def live_vote(session: Session, assignment_id: int) -> Vote | None:
+    """The answer that holds: the one with the highest version."""
+    return session.scalar(
+        select(Vote).where(Vote.assignment_id == assignment_id).order_by(Vote.version.desc()).limit(1)
+    )
+
+
+def described(session: Session, vote: Vote, assignment: Assignment) -> StoredVote:
+    """A vote in the rater's letters."""
+    items = session.scalars(
+        select(VotePick.item_id).where(VotePick.vote_id == vote.id).order_by(VotePick.rank)
+    )
+    return StoredVote(
+        id=vote.id,
+        key=vote.client_key,
+        assignment=assignment.public_id,
+        version=vote.version,
+        kind=vote.kind,
+        picks=tuple(LETTERS[assignment.order_json.index(item)] for item in items),
+        acceptable=vote.acceptable,
+        reasons=tuple(vote.reasons),
+        comment=vote.comment,
+        saved_at=vote.server_at,
+        hash=vote.body_hash,
+        late=vote.late,
+        study_scene_id=assignment.study_scene_id,
+    )
+
+
+def _store(session: Session, rater_id: int, key: str, body: VoteBody, at: datetime) -> Receipt:
+    repeated = session.scalar(select(Vote).where(Vote.client_key == key))
+    if repeated is not None:
+        return _replay(session, repeated, rater_id, body)
+    assignment = _locked_assignment(session, rater_id, body.assignment)
+    live = live_vote(session, assignment.id)
+    _require_next_version(session, live, assignment, body)
+    picks = _items(assignment, body.picks)
+    vote = _new_vote(session, assignment, live, key, body, at)
+    session.add(vote)
+    session.flush()
+    session.add_all(
+        VotePick(vote_id=vote.id, rank=rank, item_id=item) for rank, item in enumerate(picks, start=1)
+    )
+    session.flush()
+    _note_training(session, assignment)
+    return Receipt(described(session, vote, assignment), is_new=True)
+
+
+def _replay(session: Session, vote: Vote, rater_id: int, body: VoteBody) -> Receipt:
+    assignment = session.get_one(Assignment, vote.assignment_id)
+    if assignment.rater_id != rater_id:
+        raise NoSuchTrial  # somebody else's key: nothing about it is said
+    stored = described(session, vote, assignment)
+    if vote.body_hash != body.hash:
+        raise VoteConflict("Another answer was saved under this key.", stored)
+    return Receipt(stored, is_new=False)
+
+
+def _locked_assignment(session: Session, rater_id: int, public_id: str) -> Assignment:
+    """The trial, with its scene locked (PostgreSQL): the votes of a scene commit in the order of their ids.
+
+    SQLite needs no row locks, the transaction holds the only write lock.
+    """
+    assignment = session.scalar(
+        select(Assignment)
+        .where(Assignment.public_id == public_id, Assignment.rater_id == rater_id)
+        .with_for_update(key_share=True)
+    )
+    if assignment is None:
+        raise NoSuchTrial
+    session.execute(
+        select(StudyScene.id)
+        .where(StudyScene.id == assignment.study_scene_id)
+        .with_for_update(key_share=True)
+    )
+    return assignment
+
+
+def _require_next_version(
+    session: Session, live: Vote | None, assignment: Assignment, body: VoteBody
+) -> None:
+    expected = live.version + 1 if live else 1
+    if live is not None and body.version <= live.version:
+        raise VoteConflict("This trial was answered already.", described(session, live, assignment))
+    if body.version > expected:
+        raise VoteError("version", f"expected {expected}")
+    if live is not None and _role(session, assignment) == "training":
+        raise VoteConflict("A training trial is answered once.", described(session, live, assignment))
+
+
+def _note_training(session: Session, assignment: Assignment) -> None:
+    """Passed or not is known with the answer that decides it, and stored together with it."""
+    if _role(session, assignment) == "training":
+        rater = session.get_one(Rater, assignment.rater_id)
+        rater.training_passed = training.outcome(session, rater)
+        session.flush()
+
+
+def _role(session: Session, assignment: Assignment) -> str:
+    return session.scalars(select(StudyScene.role).where(StudyScene.id == assignment.study_scene_id)).one()
+
+
+def _items(assignment: Assignment, letters: tuple[str, ...]) -> list[int]:
+    shown = assignment.order_json
+    for letter in letters:
+        if LETTERS.index(letter) >= len(shown):
+            raise VoteError("picks", f"letter {letter} was not shown in this trial")
+    return [shown[LETTERS.index(letter)] for letter in letters]
+
+
+def _new_vote(
+    session: Session, assignment: Assignment, live: Vote | None, key: str, body: VoteBody, at: datetime
+) -> Vote:
+    scene, study = session.execute(
+        select(StudyScene, Study)
+        .join(Study, StudyScene.study_id == Study.id)
+        .where(StudyScene.id == assignment.study_scene_id)
+    ).one()
+    return Vote(
+        client_key=key,
+        assignment_id=assignment.id,
+        version=body.version,
+        kind=body.kind,
+        acceptable=body.acceptable,
+        reasons=list(body.reasons),
+        comment=body.comment,
+        client_at=body.client_at,
+        server_at=at,
+        behaviour=body.behaviour,
+        body_hash=body.hash,
+        rule_hash=study.rule_hash,
+        late=_is_late(study, scene, assignment, live),
+    )
+
+
+def _is_late(study: Study, scene: StudyScene, assignment: Assignment, live: Vote | None) -> bool:
+    """Whether scene or study had closed meanwhile.
+
+    A correction is late only where the answer it corrects was: otherwise a rater whose own vote closed a scene
+    could not correct it without taking it back.
+    """
+    if study.state != "open":
+        return True
+    if live is not None:
+        return live.late
+    if scene.role != "real" or assignment.round == REPEAT_ROUND:
+        return False  # neither enters results, so they cannot come too late for them
+    if assignment.round == ADJUDICATION_ROUND:
+        return not awaits_experts(scene)
+    return not takes_votes(scene)
+
+
+def _refresh(session: Session, study_scene_id: int, at: datetime) -> None:
+    scene = session.scalars(
+        select(StudyScene).where(StudyScene.id == study_scene_id).with_for_update(key_share=True)
+    ).one()
+    if scene.role == "real":
+        tally.refresh_scene(session, scene, at)
