@@ -1,0 +1,158 @@
+"""Running the application: on this machine by waitress, behind a proxy by gunicorn; a backup each hour."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from builder.catalog import Catalog, CatalogError
+from study_app import clock, create_app
+from study_app.backup import HOURLY, BackupError, make_backup, thin_out_hourly
+from study_app.database import open_database
+from study_app.experimenters import has_admin
+from study_app.settings import LOOPBACK_HOSTS, StudySettings, StudySettingsError, load_study_settings
+from study_app.studies import default_study
+
+THREADS = 16
+BACKUP_EVERY_SECONDS = 3600
+ANY_ADDRESS = ("0.0.0.0", "::", "")
+LOOPBACK = (*LOOPBACK_HOSTS, "::1")
+
+log = logging.getLogger(__name__)
+
+
+def application() -> Flask:
+    """The factory for gunicorn: `gunicorn 'study_app.serving:application()'` with STUDY_DATA and SECRET_KEY set.
+
+    Raises StudySettingsError where the secret or an administrator's password is missing: there are no defaults.
+    """
+    data = Path(os.environ.get("STUDY_DATA", "data"))
+    settings = load_study_settings(data)
+    catalog = open_database(settings.database_url)
+    try:
+        with catalog.reading() as session:
+            if not has_admin(session):
+                raise StudySettingsError(
+                    f"{data}: no administrator yet; run `python -m study_app create-admin --data {data}` first"
+                )
+    finally:
+        catalog.close()
+    return create_app(settings)
+
+
+def require_safe_address(host: str, settings: StudySettings, environment: Mapping[str, str]) -> None:
+    """Raise StudySettingsError for plain http beyond this machine, unless INSECURE_LAN=1 asks for it."""
+    if host in LOOPBACK or settings.secure_cookies or environment.get("INSECURE_LAN") == "1":
+        return
+    raise StudySettingsError(
+        f"HOST {host} over plain http: anybody on the network could read links, passwords and cookies. "
+        "On a laboratory's own network set INSECURE_LAN=1; elsewhere serve through TLS (SECURE_COOKIES=1 and "
+        "PROXY_HOPS behind a proxy)"
+    )
+
+
+def own_addresses(host: str) -> tuple[str, ...]:
+    """Names under which browsers reach a server that listens on `host`, the best one first."""
+    if host not in ANY_ADDRESS:
+        return (host,)
+    found = [_outward_address(), socket.gethostname()]
+    return tuple(dict.fromkeys(name for name in found if name)) or ("127.0.0.1",)
+
+
+def _outward_address() -> str:
+    """This machine's address on its network; connecting a UDP socket chooses it and sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # documentation range: never a real machine
+            return str(probe.getsockname()[0])
+        except OSError:  # no network at all
+            return ""
+
+
+def reachable_settings(settings: StudySettings, host: str) -> StudySettings:
+    """The settings with this machine's own addresses among the allowed hosts, after those that were named."""
+    return replace(settings, hosts=tuple(dict.fromkeys((*settings.hosts, *own_addresses(host)))))
+
+
+def base_url(host: str, port: int, settings: StudySettings) -> str:
+    """Where the pages begin, as people type it; behind TLS that is the first name of STUDY_HOSTS."""
+    named = [name for name in settings.hosts if name not in LOOPBACK]
+    if settings.secure_cookies and named:
+        return f"https://{named[0]}"
+    name = own_addresses(host)[0]
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def backup_if_open(catalog: Catalog, data: Path, at: datetime) -> Path | None:
+    """The hourly backup, while a study takes votes; None while none does."""
+    with catalog.reading() as session:
+        study = default_study(session)
+        if study is None or study.state != "open":
+            return None
+    made = make_backup(catalog, data, label=HOURLY, at=at)
+    thin_out_hourly(data)
+    return made
+
+
+class HourlyBackup:
+    """A thread that backs the database up each hour; a failure is logged and tried again an hour later."""
+
+    def __init__(self, settings: StudySettings, *, every_seconds: float = BACKUP_EVERY_SECONDS) -> None:
+        self._settings, self._every_seconds = settings, every_seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="hourly-backup", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first backup comes after the first interval."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End and wait for a backup that is being made."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        catalog = open_database(self._settings.database_url)
+        try:
+            while not self._stopped.wait(self._every_seconds):
+                self._back_up(catalog)
+        finally:
+            catalog.close()
+
+    def _back_up(self, catalog: Catalog) -> None:
+        try:
+            made = backup_if_open(catalog, self._settings.data, clock.now())
+        except (BackupError, CatalogError, SQLAlchemyError, OSError) as error:
+            log.error("the hourly backup failed: %s", error)
+        else:
+            if made is not None:
+                log.info("backup written: %s", made)
+
+
+def run(settings: StudySettings, host: str, port: int) -> None:
+    """Serve until interrupted: waitress with 16 threads, and a backup each hour."""
+    import waitress
+
+    app = create_app(settings)
+    hourly = HourlyBackup(settings)
+    hourly.start()
+    try:
+        waitress.serve(
+            app,
+            host=host,
+            port=port,
+            threads=THREADS,
+            ident=None,  # the Server header names no program
+            clear_untrusted_proxy_headers=not settings.proxy_hops,  # else ProxyFix would never see them
+        )
+    finally:
+        hourly.stop()
