@@ -45,7 +45,9 @@ def page(study_id: str) -> str:
                 select(StudyScene.state, func.count())
                 .where(StudyScene.study_id == here.study.id, StudyScene.role == "real")
                 .group_by(StudyScene.state)
-            ).tuples()
+            )
+            .tuples()
+            .all()
         )
         return here.page(
             "lab/scenes.html",

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from study_app import audit, clock, studies
+from study_app.consent import blocks
 from study_app.database import database
 from study_app.decisions import PRESETS, Rule, rule_from_json
 from study_app.identity import require_experimenter
@@ -131,6 +132,7 @@ def page(study_id: str) -> str:
             pictures=_real_pictures(session, here.study),
             disk_bytes=studies.disk_bytes(here.study, current_app.extensions["study_settings"].data),
             left_out=_left_out(session, here.study),
+            consent=blocks(here.study.consent_text),
         )
 
 
