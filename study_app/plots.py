@@ -104,7 +104,7 @@ def intervals(title: str, quantity: str, estimates: tuple[Estimate, ...], digits
         axes.set_xlabel(quantity)
 
     rows = tuple(
-        (e.label, *(f"{number:.{digits}f}" for number in (e.value, e.low, e.high))) for e in estimates
+        (e.label, *(_signed(number, digits) for number in (e.value, e.low, e.high))) for e in estimates
     )
     svg = _svg(title, draw, height=0.9 + 0.27 * len(estimates))
     return Plot(title, svg, ("", quantity, "2.5 %", "97.5 %"), rows)
@@ -194,6 +194,11 @@ def against_expected(
         for label, found, level in zip(labels, seen, expected, strict=True)
     )
     return Plot(title, _svg(title, draw, height=2.7), columns, rows)
+
+
+def _signed(number: float, digits: int) -> str:
+    """With a true minus sign, and none before a rounded zero."""
+    return f"{round(number, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def _probability_axis(axes: Axes) -> None:
