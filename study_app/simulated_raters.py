@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from builder.catalog import Catalog
 from study_app import sittings, trials, votes
+from study_app.database import retrying
 from study_app.models import Assignment, Consent, Rater, Sitting, Study, StudyItem, StudyScene
 from study_app.simulated_answers import (
     DAMAGED,
@@ -30,7 +31,6 @@ from study_app.simulated_answers import (
     strengths_from_hash,
     strengths_from_quality,
 )
-from study_app.transactions import write
 from study_app.vote_body import LETTERS, parse_vote
 
 DISPLAY = {"width": 1920, "height": 1080, "dpr": 1, "simulated": True}
@@ -81,7 +81,7 @@ def simulate(catalog: Catalog, study_id: int, simulation: Simulation, at: dateti
     `at` is the first moment of a clock that only this simulation moves; raters sit side by side. The answers
     follow from the seed. Raises ValueError where the study takes no votes.
     """
-    visitors = write(catalog, lambda session: _join(session, study_id, simulation, at))
+    visitors = retrying(catalog, lambda session: _join(session, study_id, simulation, at))
     votes_given = 0
     while visitors:
         visitor = min(visitors, key=lambda one: (one.free_at, one.number))
@@ -124,7 +124,7 @@ def _one_trial(catalog: Catalog, visitor: _Visitor, simulation: Simulation) -> b
     """Answer the visitor's next trial; False where there is none for them."""
     if simulation.trials is not None and visitor.answered >= simulation.trials:
         return False
-    trial_id = write(catalog, lambda session: _next_trial(session, visitor))
+    trial_id = retrying(catalog, lambda session: _next_trial(session, visitor))
     if trial_id is None:
         return False
     with catalog.reading() as session:
