@@ -26,7 +26,7 @@ from study_app.models import Study
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 RETRIED = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock; nothing was stored
-ATTEMPTS = 5
+RETRIES = 5
 FIRST_PAUSE_SECONDS = 0.01
 _MIGRATION_LOCK = 7_302_512  # any number that no other use of advisory locks has
 
@@ -55,9 +55,9 @@ def database() -> Catalog:
 def retrying(catalog: Catalog, work: Callable[[Session], Result]) -> Result:
     """Do `work` in a writing transaction; on a deadlock or serialization failure the whole of it again.
 
-    `work` must have no effect but on its session. Raises what the fifth attempt raised.
+    `work` must have no effect but on its session. Raises what the last attempt raised.
     """
-    for attempt in range(1, ATTEMPTS):
+    for attempt in range(RETRIES):
         try:
             with catalog.writing() as session:
                 return work(session)

@@ -94,7 +94,7 @@ class StudyScene(Base):
     leader_id: Mapped[int | None]  # a study_item
     p_best: Mapped[float | None]
     p_near: Mapped[float | None]
-    evaluated_vote_id: Mapped[int | None]  # newest counting answer that the cache has seen
+    evaluated_vote_id: Mapped[int | None]  # newest vote that the cache has seen
     votes_seen: Mapped[int] = mapped_column(
         default=0, server_default="0"
     )  # vote rows of any kind; behind: stale

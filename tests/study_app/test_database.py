@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from builder.catalog import Base, Catalog, CatalogError, open_catalog
 from study_app import audit, database
-from study_app.database import ATTEMPTS, open_database, retrying
+from study_app.database import RETRIES, open_database, retrying
 from study_app.migrations import VERSION_TABLE
 from study_app.models import Decision, Exclusion, Look, Rater, Study, Vote, VotePick
 from tests.study_app import scenery
@@ -299,14 +299,14 @@ class Rival:
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
 def test_a_conflict_is_tried_again_and_leaves_one_change(catalog, study, sqlstate):
-    rival = Rival(study.id, ATTEMPTS - 1, sqlstate)
+    rival = Rival(study.id, RETRIES, sqlstate)
     assert retrying(catalog, rival) == "done"
-    assert rival.calls == ATTEMPTS
+    assert rival.calls == RETRIES + 1
     with catalog.reading() as session:
         assert session.get_one(Study, study.id).title == "Tests."
 
 
-@pytest.mark.parametrize(("sqlstate", "calls"), [("40001", ATTEMPTS), ("23505", 1)])
+@pytest.mark.parametrize(("sqlstate", "calls"), [("40001", RETRIES + 1), ("23505", 1)])
 def test_what_does_not_pass_is_raised(catalog, study, sqlstate, calls):
     rival = Rival(study.id, 99, sqlstate)
     with pytest.raises(DBAPIError, match=sqlstate):
