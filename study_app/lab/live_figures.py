@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from study_app import tally
@@ -91,7 +91,7 @@ def live_figures(session: Session, study: Study, rule: Rule, at: datetime) -> Li
     )  # fmt: skip
 
 
-def _first_answers(study: Study) -> tuple:  # type: ignore[type-arg]
+def _first_answers(study: Study) -> tuple[ColumnElement[bool], ...]:
     """Conditions for answers to real scenes; a changed answer is no further one."""
     of_study = select(StudyScene.id).where(StudyScene.study_id == study.id, StudyScene.role == "real")
     return (Assignment.study_scene_id.in_(of_study), Assignment.round == 1, Vote.version == 1)

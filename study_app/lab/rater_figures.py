@@ -127,7 +127,9 @@ def _answers(session: Session, study: Study) -> dict[int, tuple[int, datetime]]:
         select(Assignment.rater_id, func.count(), func.max(Vote.server_at))
         .join(Vote, Vote.assignment_id == Assignment.id)
         .where(
-            Assignment.study_scene.has(study_id=study.id, role="real"), Assignment.round == 1, Vote.version == 1
+            Assignment.study_scene.has(study_id=study.id, role="real"),
+            Assignment.round == 1,
+            Vote.version == 1,
         )
         .group_by(Assignment.rater_id)
     )
@@ -145,12 +147,11 @@ def _newest_exclusions(session: Session, study: Study) -> dict[int, Exclusion]:
 
 
 def _failed_displays(session: Session, study: Study) -> set[int]:
-    query = (
-        select(Sitting.rater_id)
-        .join(Rater, Rater.id == Sitting.rater_id)
-        .where(Rater.study_id == study.id, Sitting.display_passed.is_(False))
-    )
-    return set(session.scalars(query))
+    """Raters who never sat before a display that passed."""
+    of_study = select(Sitting.rater_id, Sitting.display_passed).join(Rater, Rater.id == Sitting.rater_id)
+    rows = session.execute(of_study.where(Rater.study_id == study.id)).all()
+    fine = {rater for rater, passed in rows if passed is not False}
+    return {rater for rater, _ in rows} - fine
 
 
 def sittings_of(session: Session, rater: Rater) -> Sequence[Sitting]:
@@ -167,4 +168,6 @@ def plates_of(session: Session, rater: Rater) -> Sequence[ScreeningAnswer]:
 
 def exclusions_of(session: Session, rater: Rater) -> Sequence[Exclusion]:
     """Every exclusion and restoration, oldest first."""
-    return session.scalars(select(Exclusion).where(Exclusion.rater_id == rater.id).order_by(Exclusion.id)).all()
+    return session.scalars(
+        select(Exclusion).where(Exclusion.rater_id == rater.id).order_by(Exclusion.id)
+    ).all()

@@ -1,0 +1,49 @@
+// Geometry in device pixels. A picture can be judged only where its pixels meet those of the screen.
+
+/** The smallest number of CSS pixels that is a whole number of device pixels: 1 at scale 1 or 2, 4 at scale 1.25. */
+export function quantum(scale = devicePixelRatio) {
+  for (let css = 1; css <= 20; css++) {
+    const device = css * scale;
+    if (Math.abs(device - Math.round(device)) < 1e-3) return css;
+  }
+  return 1;
+}
+
+/** Round a CSS length down to whole device pixels. */
+export function floorToDevice(length, scale = devicePixelRatio) {
+  return Math.floor(length * scale + 1e-6) / scale;
+}
+
+/** Place an element over its parent so that both its corner and its size are whole device pixels. */
+export function fillExactly(element) {
+  const scale = devicePixelRatio;
+  const room = element.parentElement.getBoundingClientRect();
+  const step = quantum(scale);
+  const left = Math.ceil(room.left * scale - 1e-6) / scale - room.left;
+  const top = Math.ceil(room.top * scale - 1e-6) / scale - room.top;
+  element.style.left = `${left}px`;
+  element.style.top = `${top}px`;
+  element.style.width = `${Math.floor((room.width - left) / step) * step}px`;
+  element.style.height = `${Math.floor((room.height - top) / step) * step}px`;
+}
+
+/** Columns, rows and picture size (CSS pixels, whole on the device) that show `count` pictures largest. */
+export function bestGrid(count, aspect, width, height, gap, caption, scale = devicePixelRatio) {
+  let best = null;
+  for (let columns = 1; columns <= count; columns++) {
+    const rows = Math.ceil(count / columns);
+    const cellWidth = (width - gap * (columns - 1)) / columns;
+    const cellHeight = (height - gap * (rows - 1)) / rows - caption;
+    const pictureWidth = Math.min(cellWidth, cellHeight * aspect);
+    if (best && pictureWidth <= best.pictureWidth + 0.5) continue;
+    best = { columns, rows, cellWidth, cellHeight, pictureWidth };
+  }
+  const pictureWidth = floorToDevice(best.pictureWidth, scale);
+  return {
+    columns: best.columns,
+    rows: best.rows,
+    cellWidth: floorToDevice(best.cellWidth, scale),
+    pictureWidth,
+    pictureHeight: Math.round((pictureWidth / aspect) * scale) / scale,
+  };
+}
