@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 SIZE = 720  # pixels, square
 SEQUENCE = ("control", "deutan", "protan", "control", "protan", "deutan")
-DIGITS = "234569"  # in dots, 1 and 7 look alike, and 8 like a 6 or 9 whose gap is filled
+DIGITS = "234567"  # in dots, 1 is a mere stroke, and 8 and 9 are told apart by one small gap
 ALLOWED_MISSES = 1  # of the red-green plates; the controls must both be right
 STEPS = (0.62, 0.74, 0.87, 1.0, 1.13)  # of lightness, in linear light
 GROUND_LEVEL = 0.72  # linear, behind the dots
@@ -77,10 +77,18 @@ def draw(number: int, digit: str, seed: int) -> NDArray[np.uint8]:
     return np.round(_encode(picture) * 255).astype(np.uint8)
 
 
-@lru_cache(maxsize=len(SEQUENCE))
-def _dots(layout: int) -> NDArray[np.float64]:
-    """Nx3: x, y, radius of dots that do not touch, large ones first, in a round field."""
-    source = np.random.default_rng(layout)
+def _dots(number: int) -> NDArray[np.float64]:
+    """Nx3: x, y, radius. All plates have the same dots, turned by another angle."""
+    x, y, radius = (_layout() - (SIZE / 2, SIZE / 2, 0)).T
+    angle = 2 * np.pi * number / len(SEQUENCE)
+    turned = (x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle), radius)
+    return np.stack(turned, axis=1) + (SIZE / 2, SIZE / 2, 0)
+
+
+@lru_cache(maxsize=1)
+def _layout() -> NDArray[np.float64]:
+    """Nx3: dots that do not touch, large ones first, in a round field; half a second's work, done once."""
+    source = np.random.default_rng(1)
     found = np.empty((0, 3))
     for radius, tries in ((9.5, 2000), (7.5, 4000), (5.5, 8000), (4.0, 8000)):
         angle, reach = source.uniform(0, 2 * np.pi, tries), np.sqrt(source.uniform(0, 1, tries))

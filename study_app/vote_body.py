@@ -134,7 +134,8 @@ def _require_storable(field: str, value: object) -> None:
 
 
 def _require_number(field: str, number: float) -> None:
-    if not math.isfinite(number) or (isinstance(number, int) and abs(number) > MAX_SAFE_INTEGER):
+    is_fit = abs(number) <= MAX_SAFE_INTEGER if isinstance(number, int) else math.isfinite(number)
+    if not is_fit:
         raise VoteError(field, "a number is too large")
 
 

@@ -5,11 +5,13 @@ const patterns = JSON.parse(form.dataset.patterns);
 const smallest = [Number(form.dataset.width), Number(form.dataset.height)];
 let keyboardSeen = false;
 
-function canvasOf(id, cssWidth, cssHeight) {
+// Sizes are in rem, so that the patterns grow with the page; the raster is that of the device.
+function canvasOf(id, widthInRem, heightInRem) {
   const canvas = document.getElementById(id);
   const ratio = window.devicePixelRatio;
-  canvas.width = Math.round(cssWidth * ratio);
-  canvas.height = Math.round(cssHeight * ratio);
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  canvas.width = Math.round(widthInRem * rem * ratio);
+  canvas.height = Math.round(heightInRem * rem * ratio);
   canvas.style.width = `${canvas.width / ratio}px`;
   canvas.style.height = `${canvas.height / ratio}px`;
   const context = canvas.getContext('2d', { alpha: false });
@@ -18,7 +20,7 @@ function canvasOf(id, cssWidth, cssHeight) {
 
 // A canvas between two device pixels would be blurred: shift it onto the raster.
 function alignToPixels(canvas) {
-  canvas.style.transform = '';
+  canvas.style.transform = 'none';
   const ratio = window.devicePixelRatio;
   const box = canvas.getBoundingClientRect();
   const rest = (value) => Math.round(value * ratio) / ratio - value;
@@ -26,7 +28,7 @@ function alignToPixels(canvas) {
 }
 
 function drawLines() {
-  const { context, width, height } = canvasOf('lines', 344, 80);
+  const { context, width, height } = canvasOf('lines', 21, 4.8);
   context.fillStyle = '#777';
   context.fillRect(0, 0, width, height);
   const gap = Math.round((width - height * patterns.upright.length) / (patterns.upright.length - 1));
@@ -42,7 +44,7 @@ function drawLines() {
 }
 
 function drawField(id, levels, ground) {
-  const { context, width, height } = canvasOf(id, 364, 76);
+  const { context, width, height } = canvasOf(id, 22, 4.6);
   context.fillStyle = `rgb(${ground}, ${ground}, ${ground})`;
   context.fillRect(0, 0, width, height);
   const cell = width / levels.length;
