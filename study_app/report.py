@@ -66,6 +66,7 @@ def report_html(
         agreement=agreed,
         states=sorted(Counter(one.state for one in found).items()),
         scenes=found,
+        pictures=_range([len(one.algorithms) for one in found]),
         simulated=any(one.verdict.simulated for one in found),
         standings=standings,
         resamples=resamples,
@@ -92,6 +93,12 @@ def _share(value: float | None) -> str:
 
 def _moment(value: datetime | None) -> str:
     return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def _range(counts: list[int]) -> str:
+    """ "13", "2 to 13", or "–" for nothing."""
+    ends = sorted({min(counts, default=0), max(counts, default=0)})
+    return " to ".join(str(end) for end in ends) if counts else "–"
 
 
 def _rule_rows(rule: Rule) -> list[tuple[str, object]]:

@@ -34,7 +34,14 @@ from study_app.simulated_answers import (
 from study_app.transactions import write
 from study_app.vote_body import LETTERS, parse_vote
 
-DISPLAY = {"width": 1920, "height": 1080, "dpr": 1, "simulated": True}
+DISPLAY = {
+    "screen": [1920, 1080],
+    "viewport": [1920, 1080],
+    "dpr": 1,
+    "gamut": "srgb",
+    "failed": [],
+    "simulated": True,
+}
 STRENGTHS = ("quality", "hash")
 
 
