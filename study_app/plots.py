@@ -118,7 +118,9 @@ def certainty_over_looks(title: str, points: tuple[LookPoint, ...], asked: float
         votes = [point.votes for point in points]
         best, near = [point.p_best for point in points], [point.p_near for point in points]
         axes.axhline(asked, color=VERMILION, linewidth=1.2, linestyle=(0, (5, 3)))
-        axes.annotate(f" asked: {asked:g}", (0, asked), va="top", color=VERMILION)
+        axes.annotate(
+            f"asked: {asked:g}", (0, asked), (4, -4), textcoords="offset points", va="top", color=VERMILION
+        )
         axes.plot(votes, near, color=ORANGE, linewidth=1.6, marker="s", markersize=4, label="P near-best")
         axes.plot(votes, best, color=BLUE, linewidth=2, marker="o", markersize=4.5, label="P best")
         axes.set_xlim(0, max(cap, *votes) + 0.5)
