@@ -90,8 +90,12 @@ class ScenePlan:
         return made[key] if key else None
 
     def damaged(self, store: Store) -> dict[Damage, Recipe]:
-        """The previews of damaged copies; empty but for practice scenes, and before `sound` is known."""
-        sound = self.sound(store) if self.is_practice else None
+        """The previews of damaged copies that have to be there: none but for practice scenes."""
+        return self.possible_damage(store) if self.is_practice else {}
+
+    def possible_damage(self, store: Store) -> dict[Damage, Recipe]:
+        """The previews of damaged copies, should the scene get any; empty before `sound` is known."""
+        sound = self.sound(store)
         if sound is None:
             return {}
         return {

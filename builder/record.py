@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from builder.catalog import Candidate, DamagedCopy, Exposure, Scene
@@ -35,7 +36,7 @@ def record_scene(session: Session, store: Store, plan: ScenePlan, ledger: Ledger
     candidates = _record_candidates(session, scene, store, plan, failures)
     _record_comparison(scene, store, plan)
     session.flush()
-    _record_damaged_copies(session, scene, store)
+    _record_damaged_copies(session, scene, store, plan)
     scene.status, scene.reason = _status(plan, alignment, candidates, failures)
     return scene
 
@@ -142,22 +143,41 @@ def _record_comparison(scene: Scene, store: Store, plan: ScenePlan) -> None:
         row.gate_failures = failures.get(row.key, [])
 
 
-def _record_damaged_copies(session: Session, scene: Scene, store: Store) -> None:
-    """A row for each copy in the store, older ones too: a study may refer to them."""
+def _record_damaged_copies(session: Session, scene: Scene, store: Store, plan: ScenePlan) -> None:
+    """A row for each copy; once there is a complete newer set, older ones keep theirs only for a study."""
     sound = {row.key: row.id for row in scene.candidates}
-    known = set(session.scalars(select(DamagedCopy.key).where(DamagedCopy.scene_id == scene.id)))
-    for product in store.products("previews", scene.name):
-        if is_damaged(product) and product.key not in known and product.inputs[0] in sound:
-            session.add(
-                DamagedCopy(
-                    scene_id=scene.id,
-                    candidate_id=sound[product.inputs[0]],
-                    key=product.key,
-                    fault=product.result["fault"],
-                    at=product.result["at"],
-                    preview_path=product.files[0].path,
-                )
+    copies = {
+        product.key: product
+        for product in store.products("previews", scene.name)
+        if is_damaged(product) and product.inputs[0] in sound
+    }
+    current = {recipe.key for recipe in plan.possible_damage(store).values()}
+    wanted = current if current and current <= copies.keys() else copies.keys()
+    known = {
+        row.key: row for row in session.scalars(select(DamagedCopy).where(DamagedCopy.scene_id == scene.id))
+    }
+    for key in known.keys() - wanted:
+        _forget_unless_held(session, known[key])
+    for key in sorted(wanted - known.keys()):
+        product = copies[key]
+        session.add(
+            DamagedCopy(
+                scene_id=scene.id,
+                candidate_id=sound[product.inputs[0]],
+                key=key,
+                fault=product.result["fault"],
+                at=product.result["at"],
+                preview_path=product.files[0].path,
             )
+        )
+
+
+def _forget_unless_held(session: Session, copy: DamagedCopy) -> None:
+    try:
+        with session.begin_nested():
+            session.delete(copy)
+    except IntegrityError:
+        return  # a study shows it
 
 
 def _status(

@@ -27,7 +27,7 @@ NEAR_DUPLICATE_DB = 45.0  # PSNR from which two pictures look the same
 IDENTICAL_DB = 100.0  # stands for an infinite PSNR, which JSON cannot hold
 CLIPPED_SHARE = 0.02  # of the picture, above which a candidate is no reference
 CLIPPED = 1  # levels from black or white at which all channels of a candidate's pixel are clipped
-HELD = 5  # levels from black and white beyond which an exposure holds the pixel
+HELD = 16  # levels from black and white beyond which an exposure shows something there
 STRIP_ROWS = 64
 
 Picture = NDArray[np.uint8]

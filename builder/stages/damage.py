@@ -232,13 +232,14 @@ def _with_clipping(picture: Picture, level: float, _seed: int) -> Picture:
 
 
 def _whitening(histogram: NDArray[np.int64], level: float) -> Plane:
-    """How far each gray level goes to white, so that a picture of this histogram changes by `level` (RMS)."""
-    levels = np.arange(256)
+    """How far each gray level goes to white, so that a picture of this histogram changes by `level` (RMS) and
+    really loses something."""
+    levels, shares = np.arange(256), histogram / histogram.sum()
     for white in range(250, 0, -1):
         rise = np.clip((levels - white) / CLIPPING_ROLL_OFF + 1, 0, 1)
         weight = rise * rise * (3 - 2 * rise)
-        change = np.sum(histogram * (weight * (255 - levels)) ** 2) / histogram.sum()
-        if change >= level**2:
+        change = np.sum(shares * (weight * (255 - levels)) ** 2)
+        if change >= level**2 and shares[white:].sum() >= level**2 * CLIPPED_SHARE:
             break
     return weight.astype(np.float32)
 
@@ -254,7 +255,8 @@ MOST_EVENED = 0.035  # the latter per level: dark pictures are spared
 GHOST_WIDTH, GHOST_HEIGHT, GHOST_SHIFT = 0.10, 0.19, 0.10
 NOISE_SIDE = 2000  # pixels of the long side at which there is one grain per pixel
 STRONGEST_CAST = 0.03  # per level
-CLIPPING_ROLL_OFF = 44.0  # levels
+CLIPPING_ROLL_OFF = 22.0  # levels
+CLIPPED_SHARE = 0.00015  # of the picture, per level squared: 2 and 5 % at least
 AMOUNTS = {  # as SEVERITIES
     "halo": (17.0, 27.0),  # levels (RMS) by which the picture changes
     "ghost": (0.42, 0.65),  # opacity

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from builder.catalog import Candidate, Scene, catalog_url, open_catalog
+from builder.catalog import Candidate, DamagedCopy, Scene, catalog_url, open_catalog
 from builder.images import read_image
 from builder.registration.alignment import FrameTransform
 from builder.scene_record import read_scene, scene_names
+from builder.stages.damage import practice_scenes
 from builder.store import Store
 from tests.builder.dask_cluster import mortal_cluster
 from tests.builder.foundry import CHOSEN, assert_same_store, build_command, foundry, store_contents
@@ -45,6 +46,19 @@ def test_every_scene_has_every_candidate(built):
         assert picture.std() > 5  # a picture, not a blank
         assert 0.3 < quality <= 1
         assert {"w480.jpg", "w2048.jpg", "tiles.dzi"} <= {file.name for file in (built / preview).iterdir()}
+
+
+def test_the_catalog_tells_how_the_candidates_of_a_scene_compare(built):
+    query = select(Scene.id, Scene.pairwise_psnr, Scene.disagreement_points, Scene.near_duplicates)
+    for number, pairs, points, groups in rows(built, query):
+        keys = {key for (key,) in rows(built, select(Candidate.key).where(Candidate.scene_id == number))}
+        assert len(pairs) == len(CHOSEN) * (len(CHOSEN) - 1) / 2
+        assert {key for pair in pairs for key in pair[:2]} == keys
+        assert all(5 < decibels <= 100 for _, _, decibels in pairs)
+        alike = {frozenset(pair[:2]) for pair in pairs if pair[2] >= 45}
+        assert all(frozenset(group[:2]) in alike for group in groups)
+        assert all(0.02 <= share <= 0.98 for point in points for share in point)
+    assert any(points for _, _, points, _ in rows(built, query))
 
 
 def test_tripod_scenes_pass_through_bit_for_bit(built):
@@ -119,8 +133,16 @@ def catalog_facts(data):
     scenes = rows(
         data, select(Scene.name, Scene.status, Scene.width, Scene.ghost_score, Scene.crop, Scene.flags)
     )
-    candidates = rows(data, select(Candidate.key, Candidate.path, Candidate.sha256, Candidate.quality))
-    return sorted(map(repr, scenes)), sorted(map(repr, candidates))
+    compared = rows(data, select(Scene.pairwise_psnr, Scene.near_duplicates, Scene.disagreement_points))
+    candidates = rows(
+        data,
+        select(
+            Candidate.key, Candidate.path, Candidate.sha256, Candidate.quality, Candidate.gate_failures,
+            Candidate.preview_path,
+        ),
+    )  # fmt: skip
+    copies = rows(data, select(DamagedCopy.key, DamagedCopy.fault, DamagedCopy.at, DamagedCopy.preview_path))
+    return [sorted(map(repr, found)) for found in (scenes, compared, candidates, copies)]
 
 
 def test_a_lost_catalog_is_rebuilt_from_the_files(own_copy, built):
@@ -165,6 +187,32 @@ def test_prune_frees_the_cache_and_a_build_does_not_miss_it(own_copy):
     assert foundry("prune", "--data", own_copy, "--yes").returncode == 0
     assert not list((own_copy / "cache").rglob("*.npy"))
     assert "6 of 6 scenes were up to date" in build_command(own_copy).stdout
+
+
+def test_practice_scenes_keep_their_copies_and_a_dataset_without_them_has_none(own_copy, simulated, tmp_path):
+    settings = own_copy / "project.toml"
+    settings.write_text("[preview]\npractice_scenes = 0\n")
+    before = catalog_facts(own_copy)
+    assert "6 of 6 scenes were up to date" in build_command(own_copy).stdout
+    assert catalog_facts(own_copy) == before
+    assert len(before[3]) == 10 * len(SCENES)
+    none = tmp_path / "none"
+    answer = build_command(none, simulated / "photos" / "interior", FOUNDRY_PREVIEW_PRACTICE_SCENES="0")
+    assert answer.returncode == 0, answer.stderr
+    assert catalog_facts(none)[3] == []
+
+
+def test_the_practice_scenes_do_not_depend_on_the_part_of_the_dataset_that_is_built(own_copy):
+    """Two of six, whether all scenes or one by one are built: the rest gets no copies."""
+    for folder in ("previews", "fused"):
+        shutil.rmtree(own_copy / folder)
+    few = {"FOUNDRY_PREVIEW_PRACTICE_SCENES": "2", "FOUNDRY_FUSE_ALGORITHMS": '["mertens2009"]'}
+    for name in SCENES[:3]:
+        assert build_command(own_copy, options=("--only", name), **few).returncode == 0
+    assert build_command(own_copy, **few).returncode == 0
+    practised = {path.parent.name for path in own_copy.glob("previews/*/halo-*.json")}
+    assert practised <= practice_scenes(list(SCENES), 2)
+    assert practised
 
 
 def test_verify_finds_a_flipped_byte(own_copy):

@@ -36,6 +36,19 @@ def test_sizes_that_fit_are_taken_and_others_refused(own_copy, tmp_path):
     assert np.array_equal(read_image(own_copy / found["sunset"][1]), cut)
 
 
+def test_an_imported_candidate_is_compared_with_the_others(own_copy, tmp_path):
+    twin = next((own_copy / "fused" / "interior").glob("mertens2009-*.png"))
+    write_image(tmp_path / "interior.png", read_image(twin))
+    assert foundry("import-candidates", tmp_path, "--name", "enfuse", "--data", own_copy).returncode == 0
+    query = select(Candidate.algorithm, Candidate.key).join(Candidate.scene).where(Scene.name == "interior")
+    keys = dict(tuple(row) for row in rows(own_copy, query))
+    ((groups, pairs),) = rows(
+        own_copy, select(Scene.near_duplicates, Scene.pairwise_psnr).where(Scene.name == "interior")
+    )
+    assert [keys["mertens2009"], keys["enfuse"]] in groups
+    assert [keys["mertens2009"], keys["enfuse"], 100.0] in pairs
+
+
 def test_imported_candidates_survive_build_and_prune(own_copy, tmp_path):
     write_image(tmp_path / "interior.png", picture(192, 128))
     assert foundry("import-candidates", tmp_path, "--name", "enfuse", "--data", own_copy).returncode == 0

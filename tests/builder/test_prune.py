@@ -8,6 +8,7 @@ import shutil
 import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, insert, select
 
+from builder.build import Selection, build
 from builder.catalog import Base, Candidate, DamagedCopy, Exposure, Scene, catalog_url, open_catalog
 from builder.commands.prune import prune_dataset
 from builder.settings import load_settings
@@ -120,12 +121,34 @@ def test_a_superseded_candidate_that_a_study_holds_stays(data, monkeypatch, targ
 @pytest.mark.parametrize("is_held", [False, True])
 def test_previews_of_an_older_kind_stay_only_where_a_study_shows_them(data, monkeypatch, is_held):
     """Exposures are the hard case: no row of theirs can be referred to, only their scene."""
-    old = {path for (path,) in rows(data, select(Exposure.preview_path).where(Exposure.scene_id == scene_id()))}
+    old = {
+        path for (path,) in rows(data, select(Exposure.preview_path).where(Exposure.scene_id == scene_id()))
+    }
     if is_held:
         refer(data, "scene", select(scene_id()))
     monkeypatch.setenv("FOUNDRY_PREVIEW_QUALITY", "90")
     prune(data)
     assert {path for path in old if (data / path).is_dir()} == (old if is_held else set())
+
+
+@pytest.mark.usefixtures("settings_of_the_build")
+@pytest.mark.parametrize("is_held", [False, True])
+def test_only_a_study_keeps_the_rows_of_older_damaged_copies(data, monkeypatch, is_held):
+    """A new encoder makes a new set of ten."""
+    copies = select(DamagedCopy.key).where(DamagedCopy.scene_id == scene_id())
+    old = {key for (key,) in rows(data, copies)}
+    if is_held:
+        refer(data, "damaged_copy", select(DamagedCopy.id).where(DamagedCopy.key.in_(old)).limit(1))
+    monkeypatch.setenv("FOUNDRY_PREVIEW_QUALITY", "90")
+    catalog, settings = (
+        open_catalog(catalog_url(data)),
+        load_settings(None).replaced("run", executor="serial"),
+    )
+    build(data, settings, Selection(), catalog, lambda _name, _outcome: None)
+    catalog.close()
+    new = {key for (key,) in rows(data, copies)}
+    assert len(new - old) == 10
+    assert len(new & old) == int(is_held)
 
 
 @pytest.mark.usefixtures("settings_of_the_build")
