@@ -267,13 +267,19 @@ export class Screen extends EventTarget {
   #tilesFailed({ name, id }) {
     this.behaviour.failure(name);
     this.dispatchEvent(new CustomEvent("fault", { detail: { id, what: "tile" } }));
-    const text = name.length === 1 ? say("failed_tiles", { letter: name }) : say("failed_source");
-    this.tell(text, say("retry"), () => {
-      this.stack.retry(name);
-      this.#progress({ ok: null });
-    });
+    const letters = [...this.stack.failed].filter((each) => each.length === 1).sort();
+    const text = letters.length ? say("failed_tiles", { letter: letters.join(", ") }) : say("failed_source");
+    this.tell(text, say("retry"), () => this.retry());
     this.#progress({ ok: null });
     this.#drawLayer();
+  }
+
+  /** Load again every picture that is missing or of which parts are. */
+  retry() {
+    this.hush();
+    this.grid.retry();
+    for (const name of [...this.stack.failed]) this.stack.retry(name);
+    this.#progress({ ok: null });
   }
 
   // ---- words

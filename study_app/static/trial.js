@@ -205,6 +205,7 @@ screen.addEventListener("marked", () => {
   if (state === "rating") drafts.set(draftName(screen.scene), JSON.stringify(screen.choice.saved()));
 });
 screen.addEventListener("submit", submit);
+addEventListener("online", () => screen.scene && screen.retry());
 screen.addEventListener("mode", drawHint);
 screen.lock.addEventListener("change", lookAhead);
 outbox.addEventListener("change", () => drawSaved());
