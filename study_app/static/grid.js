@@ -66,14 +66,14 @@ export class Grid extends EventTarget {
     const generation = this.#generation;
     if (this.#large || !this.needsLarge) return;
     this.#large = true;
-    for (const { name, images } of this.#cells) {
-      if (name === "source") continue;
-      const [image] = images;
-      const larger = make("img", { alt: "", draggable: false });
-      const there = image.ok && (await loadInto(larger, url(image.id, 2048)));
-      if (generation !== this.#generation) return;
-      if (there) image.element.src = larger.src;
-    }
+    const shown = this.#cells.filter(({ name }) => name !== "source").map(({ images: [image] }) => image);
+    await Promise.all(
+      shown.map(async (image) => {
+        const larger = new Image();
+        const there = await loadInto(larger, url(image.id, 2048));
+        if (there && generation === this.#generation) image.element.src = larger.src;
+      }),
+    );
   }
 
   /** Whether the cells have more device pixels than the small previews. */

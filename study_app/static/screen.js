@@ -109,6 +109,11 @@ export class Screen extends EventTarget {
     return name?.length === 1 ? name : null;
   }
 
+  /** Why nothing can be saved now, or null. A technical fault can be reported while pictures are missing. */
+  get locked() {
+    return this.choice.state.kind === "technical" ? null : this.lock.reason;
+  }
+
   has(name) {
     return this.scene.images.some(({ letter }) => letter === name) || /^e\d+$/.test(name);
   }
@@ -233,11 +238,12 @@ export class Screen extends EventTarget {
     if (!this.scene) return;
     this.grid.mark(this.choice.state);
     this.panel.mark(this.choice.state, this.letter);
-    this.drawer.draw(this.lock.reason);
+    this.drawer.draw(this.locked);
   }
 
   #drawLayer() {
     const name = this.stack.shown;
+    if (name) byId("stage").setAttribute("aria-label", layerName(name, this.scene.exposures.length));
     if (name) this.panel.layer(name, this.stack.isSharp, this.stack.failed.has(name));
   }
 

@@ -49,6 +49,11 @@ def test_a_failed_picture_locks_until_it_is_there(rating):
     expect(page.locator(".cell.failed .failure")).to_contain_text("could not be loaded")
     expect(page.locator("#lock")).to_contain_text("A picture is missing")
     assert [fault["image"] for fault in broken["faults"]] == [broken["id"]]
+    page.locator("#step-decide").click()
+    page.get_by_role("button", name="Technical fault").click()  # can be said while it is broken
+    expect(page.get_by_role("button", name="Save and go on")).to_be_enabled()
+    page.get_by_role("button", name="Technical fault").click()
+    page.locator("#step-grid").click()
     broken["id"] = "nothing"
     page.get_by_role("button", name="Try again").click()
     wait_until_open(page)
