@@ -126,11 +126,9 @@ def erase(session: Session, rater: Rater, at: datetime) -> None:
     rater.state = "erasing"  # the one state in which the triggers let go of votes
     session.flush()
     trials = select(Assignment.id).where(Assignment.rater_id == rater.id).scalar_subquery()
+    seen = select(Assignment.study_scene_id).where(Assignment.rater_id == rater.id)
     scenes = session.scalars(
-        select(StudyScene)
-        .join(Assignment, Assignment.study_scene_id == StudyScene.id)
-        .where(Assignment.rater_id == rater.id)
-        .distinct()
+        select(StudyScene).where(StudyScene.id.in_(seen), StudyScene.role == "real").order_by(StudyScene.id)
     ).all()
     votes = select(Vote.id).where(Vote.assignment_id.in_(trials)).scalar_subquery()
     session.execute(delete(VotePick).where(VotePick.vote_id.in_(votes)))
@@ -141,8 +139,7 @@ def erase(session: Session, rater: Rater, at: datetime) -> None:
     session.flush()
     session.expire_all()
     for scene in scenes:
-        if scene.role == "real":
-            tally.refresh_scene(session, scene, at)
+        tally.refresh_scene(session, scene, at)
 
 
 def _blank(rater: Rater) -> None:
