@@ -44,7 +44,7 @@ class ScenesLeftOut(StudyError):
         self.left_out = list(left_out)
         lines = "\n".join(f"  {one.scene}: {one.reason}" for one in left_out)
         super().__init__(
-            f"{len(left_out)} scenes cannot be shown:\n{lines}\n"
+            f"scenes that cannot be shown: {len(left_out)}\n{lines}\n"
             "Mend them (`python -m builder build`), or allow to go on without them (--allow-missing)"
         )
 
