@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from builder.catalog import Catalog
 from study_app import tally, training
+from study_app.database import retrying
 from study_app.models import (
     ADJUDICATION_ROUND,
     REPEAT_ROUND,
@@ -27,7 +29,6 @@ from study_app.models import (
     VotePick,
 )
 from study_app.scene_pool import awaits_experts, takes_votes
-from study_app.transactions import write
 from study_app.vote_body import LETTERS, VoteBody, VoteError
 
 log = logging.getLogger(__name__)
@@ -77,13 +78,20 @@ def store(catalog: Catalog, rater_id: int, key: str, body: VoteBody, at: datetim
 
     Raises VoteError (a letter that was not shown, a version that skips one), NoSuchTrial, VoteConflict.
     """
-    return write(catalog, lambda session: _store(session, rater_id, key, body, at))
+    work = partial(_store, rater_id=rater_id, key=key, body=body, at=at)
+    try:
+        return retrying(catalog, work)
+    except IntegrityError:  # PostgreSQL: the same key came in beside it, under another trial; now it is found
+        return retrying(catalog, work)
 
 
 def follow_up(catalog: Catalog, vote: StoredVote, at: datetime) -> bool:
     """Bring the scene's state up to this vote; False where the database refused, which is no harm done."""
     try:
-        write(catalog, lambda session: _refresh(session, vote.study_scene_id, at))
+        with catalog.reading() as session:
+            if _is_seen(session, vote):
+                return True
+        retrying(catalog, partial(_refresh, vote=vote, at=at))
     except SQLAlchemyError:
         log.warning("vote %s is stored, its statistics wait for the next reader", vote.key, exc_info=True)
         return False
@@ -119,11 +127,11 @@ def described(session: Session, vote: Vote, assignment: Assignment) -> StoredVot
     )
 
 
-def _store(session: Session, rater_id: int, key: str, body: VoteBody, at: datetime) -> Receipt:
-    repeated = session.scalar(select(Vote).where(Vote.client_key == key))
-    if repeated is not None:
-        return _replay(session, repeated, rater_id, body)
+def _store(session: Session, *, rater_id: int, key: str, body: VoteBody, at: datetime) -> Receipt:
     assignment = _locked_assignment(session, rater_id, body.assignment)
+    repeated = session.scalar(select(Vote).where(Vote.client_key == key))
+    if repeated is not None:  # asked under the lock: a twin of this request may have been a moment quicker
+        return _replay(session, repeated, rater_id, body)
     live = live_vote(session, assignment.id)
     _require_next_version(session, live, assignment, body)
     picks = _items(assignment, body.picks)
@@ -242,9 +250,15 @@ def _is_late(study: Study, scene: StudyScene, assignment: Assignment, live: Vote
     return not takes_votes(scene)
 
 
-def _refresh(session: Session, study_scene_id: int, at: datetime) -> None:
-    scene = session.scalars(
-        select(StudyScene).where(StudyScene.id == study_scene_id).with_for_update(key_share=True)
-    ).one()
-    if scene.role == "real":
-        tally.refresh_scene(session, scene, at)
+def _is_seen(session: Session, vote: StoredVote) -> bool:
+    """Whether a later vote of the scene has brought this one into its state, or it has none.
+
+    The votes of a scene commit in the order of their ids (`_locked_assignment`), so the newest id stands for all.
+    """
+    scene = session.get_one(StudyScene, vote.study_scene_id, populate_existing=True)
+    return scene.role != "real" or (scene.evaluated_vote_id or 0) >= vote.id
+
+
+def _refresh(session: Session, *, vote: StoredVote, at: datetime) -> None:
+    if not _is_seen(session, vote):
+        tally.refresh_scene(session, session.get_one(StudyScene, vote.study_scene_id), at)

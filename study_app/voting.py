@@ -24,11 +24,10 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as PlainResponse
 
 from study_app import clock, flow, sittings, training, trials, votes
-from study_app.database import database
+from study_app.database import database, retrying
 from study_app.identity import RATER_KEY, require_rater
 from study_app.models import Assignment, Rater, Vote
 from study_app.protection import RETRY_AFTER_SECONDS, SENTENCES, hashed_address, limiter
-from study_app.transactions import write
 from study_app.trial_document import exposure_names, item_names
 from study_app.vote_body import VoteError, parse_key, parse_object, parse_vote, public_id
 from study_app.votes import NoSuchTrial, Receipt, StoredVote, VoteConflict
@@ -80,13 +79,13 @@ def trial() -> Response:
         held = trials.held_trial(db, rater, at) if page == PAGES["trial"] else None
         if held is not None:
             return jsonify(_document(db, rater, held, at))
-    return jsonify(write(database(), lambda db: _assigned(db, page, at)))
+    return jsonify(retrying(database(), lambda db: _assigned(db, page, at)))
 
 
 @blueprint.get("/api/trial/next")
 def next_trial() -> Response:
     """The pictures of the trial after this one, so that they can load meanwhile."""
-    found = write(database(), lambda db: _ahead(db, clock.now()))
+    found = retrying(database(), lambda db: _ahead(db, clock.now()))
     return jsonify(found or {"previews": []})
 
 

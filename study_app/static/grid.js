@@ -82,9 +82,10 @@ export class Grid extends EventTarget {
     return side * devicePixelRatio > SMALL * 1.05;
   }
 
-  /** Which previews the next scene will need. */
-  urls(ids) {
-    return ids.map((id) => url(id, SMALL)).concat(this.needsLarge ? ids.map((id) => url(id, 2048)) : []);
+  /** Which previews a scene with these pictures will need, the most urgent first. */
+  urls(ids, sources) {
+    const small = [...ids, ...sources].map((id) => url(id, SMALL));
+    return this.needsLarge ? small.concat(ids.map((id) => url(id, 2048))) : small;
   }
 
   #showFailure(cell) {
@@ -129,7 +130,7 @@ export class Grid extends EventTarget {
     const width = this.#room.clientWidth - 2 * parseFloat(style.paddingLeft);
     const height = this.#room.clientHeight - 2 * parseFloat(style.paddingTop);
     const aspect = this.#scene.width / this.#scene.height;
-    const size = bestGrid(this.#cells.length, aspect, width, height, gap, caption);
+    const size = bestGrid(this.#cells.length, aspect, width, height, { columns: gap, rows: 1.5 * gap, caption });
     this.#size = size;
     this.#columns = size.columns;
     const sheet = this.#room.style;
@@ -139,7 +140,8 @@ export class Grid extends EventTarget {
     sheet.setProperty("--cell", `${Math.max(size.cellWidth - gap, size.pictureWidth)}px`);
     sheet.setProperty("--wide", `${size.pictureWidth}px`);
     sheet.setProperty("--high", `${size.pictureHeight}px`);
-    sheet.setProperty("--mosaic", Math.ceil(Math.sqrt(this.#sources.length || 1)));
+    const mosaic = bestGrid(this.#sources.length || 1, aspect, size.pictureWidth, size.pictureHeight, { columns: 2, rows: 2, caption: 0 });
+    sheet.setProperty("--mosaic", mosaic.columns);
     if (this.loaded === this.total) this.#sharpen();
   }
 

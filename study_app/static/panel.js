@@ -45,6 +45,8 @@ export class Panel extends EventTarget {
   layer(name, isSharp, hasFailed) {
     const isLetter = name.length === 1;
     byId("letter").textContent = isLetter ? name : name.slice(1);
+    const onScreen = make("b", { textContent: isLetter ? name : layerName(name, this.#scene.exposures.length) });
+    byId("on-screen").replaceChildren(say("on_screen"), " ", onScreen);
     const state = say(hasFailed ? "incomplete" : isSharp ? "sharp" : "sharpening");
     byId("now-text").textContent = `${layerName(name, this.#scene.exposures.length)}\n${state}`;
     for (const button of byId("strip").querySelectorAll("button")) {

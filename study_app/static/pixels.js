@@ -27,13 +27,16 @@ export function fillExactly(element) {
   element.style.height = `${Math.floor((room.height - top) / step) * step}px`;
 }
 
-/** Columns, rows and picture size (CSS pixels, whole on the device) that show `count` pictures largest. */
-export function bestGrid(count, aspect, width, height, gap, caption, scale = devicePixelRatio) {
+/**
+ * Columns, rows and picture size (CSS pixels, whole on the device) that show `count` pictures largest.
+ * For thirteen landscape pictures and the exposures on a wide screen that is 5 x 3; upright ones get more columns.
+ */
+export function bestGrid(count, aspect, width, height, gaps, scale = devicePixelRatio) {
   let best = null;
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
-    const cellWidth = (width - gap * (columns - 1)) / columns;
-    const cellHeight = (height - gap * (rows - 1)) / rows - caption;
+    const cellWidth = (width - gaps.columns * (columns - 1)) / columns;
+    const cellHeight = (height - gaps.rows * (rows - 1)) / rows - gaps.caption;
     const pictureWidth = Math.min(cellWidth, cellHeight * aspect);
     if (best && pictureWidth <= best.pictureWidth + 0.5) continue;
     best = { columns, rows, cellWidth, cellHeight, pictureWidth };

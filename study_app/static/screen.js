@@ -58,11 +58,11 @@ export class Screen extends EventTarget {
     this.behaviour = new Behaviour();
     if (marks) this.choice.restore(marks);
     [this.#point, this.#source] = [null, null];
-    this.setMode("grid");
     this.drawer.load(scene, this.choice);
     this.panel.show(scene);
     this.panel.point(null);
     this.grid.show(scene);
+    this.setMode("grid");
     this.lock.start(scene.unlock_seconds);
     this.#progress({ ok: null });
     this.draw();

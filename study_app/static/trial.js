@@ -78,8 +78,7 @@ async function lookAhead() {
   prefetched = assignment;
   const { status, body } = await api.getNext();
   if (status !== 200) return;
-  const sources = (body.exposures ?? []).map(({ id }) => id);
-  await prefetch([...screen.grid.urls(body.previews ?? []), ...sources.map((id) => `/p/${id}/w480.jpg`)]);
+  await prefetch(screen.grid.urls(body.previews ?? [], body.exposures ?? []));
 }
 
 // ---- giving the answer

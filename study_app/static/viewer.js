@@ -26,6 +26,7 @@ const OPTIONS = {
   smoothTileEdgesMinZoom: Infinity, // would draw through a second canvas and shift the pixels
   minZoomImageRatio: 0.45, // a small picture is shown at 1 : 1, which may be less than half the screen
   visibilityRatio: 0.4,
+  preserveImageSizeOnResize: true,
   tileRetryMax: 2,
   tileRetryDelay: 800,
   showNavigationControl: false,
@@ -60,6 +61,8 @@ export class Stack extends EventTarget {
   #shown = null;
   #before = null;
   #generation = 0;
+  #wasSharp = null;
+  #isFitted = true; // until the rater zooms or moves: then a change of the window keeps what they chose
   failed = new Set();
 
   constructor(element, isStill) {
@@ -72,7 +75,10 @@ export class Stack extends EventTarget {
     this.#viewer.addHandler("viewport-change", () => this.#moved());
     this.#viewer.addHandler("animation-finish", () => this.#snap());
     this.#viewer.addHandler("tile-load-failed", (event) => this.#tileFailed(event));
-    this.#viewer.addHandler("resize", () => this.#moved());
+    this.#viewer.addHandler("resize", () => (this.#isFitted ? this.fit(true) : this.#snap()));
+    for (const own of ["canvas-drag", "canvas-scroll", "canvas-pinch"]) {
+      this.#viewer.addHandler(own, () => (this.#isFitted = false));
+    }
   }
 
   get #viewport() {
@@ -156,6 +162,8 @@ export class Stack extends EventTarget {
       const should = wanted.includes(layer);
       if (layer.image.getPreload() !== should) layer.image.setPreload(should);
     }
+    if (this.isSharp === this.#wasSharp) return;
+    this.#wasSharp = this.isSharp;
     this.dispatchEvent(new Event("sharpness"));
   }
 
@@ -192,6 +200,7 @@ export class Stack extends EventTarget {
   }
 
   #zoomTo(deviceZoom, immediately = this.isStill()) {
+    this.#isFitted = false;
     this.#viewport.zoomTo(this.#any.imageToViewportZoom(deviceZoom / devicePixelRatio), null, immediately);
     this.#viewport.applyConstraints(immediately);
     if (immediately) this.#snap();
@@ -205,6 +214,7 @@ export class Stack extends EventTarget {
     const centre = new OpenSeadragon.Point(0.5, this.#scene.height / this.#scene.width / 2);
     this.#viewport.panTo(centre, immediately);
     this.#zoomTo(exact >= 1 ? Math.min(4, Math.floor(exact)) : exact, immediately);
+    this.#isFitted = true;
   }
 
   pixels(perPixel) {
@@ -213,6 +223,7 @@ export class Stack extends EventTarget {
 
   zoomBy(factor) {
     if (!this.#any) return;
+    this.#isFitted = false;
     this.#viewport.zoomBy(factor, null, this.isStill());
     this.#viewport.applyConstraints(this.isStill());
     if (this.isStill()) this.#snap();
@@ -221,6 +232,7 @@ export class Stack extends EventTarget {
   /** Move by a share of the screen: `dx`, `dy` are -1, 0 or 1. */
   pan(dx, dy, isFar) {
     if (!this.#any) return;
+    this.#isFitted = false;
     const { width, height } = this.#viewport.getBounds();
     const step = isFar ? PAN_FAR : PAN_STEP;
     this.#viewport.panBy(new OpenSeadragon.Point(dx * step * width, dy * step * height), this.isStill());
@@ -259,8 +271,27 @@ export class Stack extends EventTarget {
     fillExactly(this.element);
   }
 
-  /** Where every layer's corner lies on the screen, in CSS pixels: the tests' witness that switching moves nothing. */
+  // ---- for the tests
+
+  get names() {
+    return this.#layers.map(({ name }) => name);
+  }
+
+  /** Where every layer's corner lies, in CSS pixels of the stage: switching must not move it. */
   corners() {
-    return this.#layers.map(({ image }) => image.imageToViewerElementCoordinates(new OpenSeadragon.Point(0, 0)));
+    const origin = new OpenSeadragon.Point(0, 0);
+    return this.#layers.map(({ image }) => image.imageToViewerElementCoordinates(origin)).map(({ x, y }) => [x, y]);
+  }
+
+  /** Resolves when a layer has all tiles of the present view. */
+  whenSharp(name) {
+    return new Promise((resolve) => this.#layer(name).image.whenFullyLoaded(resolve));
+  }
+
+  /** Resolves when nothing of the view moves any more. */
+  async whenStill() {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    do await frame().then(frame); // a motion begins with the frame after its cause
+    while (this.#viewer.isAnimating() || !this.isSharp);
   }
 }

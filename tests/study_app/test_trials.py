@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from study_app import sittings, trials
 from study_app.assignment import GOLD_PLACES, REPEAT_DISTANCE, permutation
+from study_app.database import retrying
 from study_app.decisions import Rule
 from study_app.models import (
     ADJUDICATION_ROUND,
@@ -25,7 +26,6 @@ from study_app.models import (
 )
 from study_app.studies import close_study
 from study_app.tokens import new_public_id
-from study_app.transactions import write
 from tests.study_app.crowd import add_many_scenes, open_crowd_study
 from tests.study_app.scenery import (
     START,
@@ -54,7 +54,7 @@ def many_scenes(catalog, dataset):
 
 
 def current(catalog, rater, at=START):
-    return write(catalog, lambda session: _detached(session, _current(session, rater, at)))
+    return retrying(catalog, lambda session: _detached(session, _current(session, rater, at)))
 
 
 def _current(session, rater, at):
@@ -69,7 +69,7 @@ def prefetch(catalog, rater, at=START):
         own = session.get_one(Rater, rater_id(rater))
         return _detached(session, trials.prefetch(session, own, sittings.current(session, own), at))
 
-    return write(catalog, work)
+    return retrying(catalog, work)
 
 
 def _detached(session, found):
@@ -304,7 +304,7 @@ class TestTraining:
             sitting = session.scalars(select(Sitting).where(Sitting.rater_id == own.id)).one()
             return _detached(session, trials.training_trial(session, own, sitting, START))
 
-        return write(catalog, work)
+        return retrying(catalog, work)
 
     def answer(self, catalog, rater, trial, is_right):
         with catalog.writing() as session:

@@ -1,0 +1,132 @@
+"""The trial screen in a real browser on a real server: what the browser tests share."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from waitress import create_server
+
+from study_app.identity import RATER_KEY
+from study_app.models import Rater
+
+MISSING = "chromium not found: browser tests skipped; install Debian's chromium or set CHROMIUM"
+OPEN = "Saving is open"
+
+
+def chromium_path() -> str | None:
+    """The browser: CHROMIUM, or chromium on the PATH."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+
+
+@contextmanager
+def launched_browser() -> Iterator[Browser]:
+    """A headless chromium; without one the test is skipped, or fails under REQUIRE_BROWSER=1."""
+    path = chromium_path()
+    if path is None:
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--force-color-profile=srgb"]
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """The address of the application behind waitress, in a thread of this process."""
+    server: Any = create_server(app, host="127.0.0.1", port=0, threads=8)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.effective_port}"
+    server.close()
+    thread.join(timeout=10)
+
+
+class Rating:
+    """A rater before the screen: pages of one browser context that is signed in."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.context = context
+        self.address = address
+        self.complaints: list[str] = []  # what the browser's console said, among it breaches of the policy
+
+    def open(self, path: str = "/trial", *, until_open: bool = True) -> Page:
+        """A new tab with the screen, by default once saving is open."""
+        page = self.context.new_page()
+        page.on(
+            "console", lambda message: message.type == "error" and self.complaints.append(message.text)
+        )
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(self.address + path)
+        if until_open:
+            wait_until_open(page)
+        return page
+
+
+def sign_in(context: BrowserContext, app: Flask, address: str, rater: Rater) -> None:
+    """Give the browser the cookie of this rater."""
+    serializer: Any = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
+    context.add_cookies(
+        [{"name": "study", "value": serializer.dumps({RATER_KEY: rater.public_id}), "url": address}]
+    )
+
+
+def wait_until_open(page: Page) -> None:
+    """Until all pictures are there and saving is open."""
+    expect(page.locator("#lock")).to_have_text(OPEN)
+
+
+def wait_until_sharp(page: Page) -> None:
+    """Until every picture has all tiles of the present view."""
+    for name in page.evaluate("study.screen.stack.names"):
+        page.evaluate("name => study.screen.stack.whenSharp(name)", name)
+
+
+def noise_board(height: int, width: int) -> np.ndarray:
+    """A checkerboard of single pixels whose 8 x 8 blocks are inverted at random: no two places look alike."""
+    rows, columns = np.mgrid[:height, :width]
+    flips = np.random.default_rng(5).integers(0, 2, (height // 8 + 1, width // 8 + 1))
+    board = (rows + columns + flips[rows // 8, columns // 8]) % 2
+    return np.repeat((40 + 170 * board)[:, :, None], 3, axis=2).astype(np.uint8)
+
+
+def screenshot(page: Page, selector: str) -> np.ndarray:
+    """The pixels of the screen below an element: rows x columns x 3."""
+    with Image.open(io.BytesIO(page.locator(selector).screenshot())) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def decoded(folder: Path) -> np.ndarray:
+    """The full-size picture of a preview folder, put together from the tiles of its last level."""
+    level = max((folder / "tiles_files").iterdir(), key=lambda path: int(path.name))
+    placed = {}
+    for path in level.iterdir():
+        column, row = map(int, path.stem.split("_"))
+        with Image.open(path) as image:
+            tile = np.asarray(image.convert("RGB"))
+        # every tile but the first carries one pixel of its neighbour on the left and above
+        placed[row, column] = tile[(row > 0) :, (column > 0) :]
+    last_row, last_column = max(row for row, _ in placed), max(column for _, column in placed)
+    rows = []
+    for row in range(last_row + 1):
+        parts = []
+        for column in range(last_column + 1):
+            tile = placed[row, column]
+            parts.append(tile[: 510 if row < last_row else None, : 510 if column < last_column else None])
+        rows.append(np.concatenate(parts, axis=1))
+    return np.concatenate(rows, axis=0)
