@@ -25,7 +25,7 @@ FIELDS = {
     "spread": "Spread of the others (logit)",
     "lapse": "Share of slips",
     "picks": "Picks a rater makes (1 to 3)",
-    "acceptable": "Share who accept their first pick",
+    "acceptable": "Share who accept no. 1",
     "seconds_per_trial": "Seconds a trial",
     "trials_per_person": "Trials a person",
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -157,6 +158,12 @@ def _failed_displays(session: Session, study: Study) -> set[int]:
 def sittings_of(session: Session, rater: Rater) -> Sequence[Sitting]:
     """The rater's sittings in order."""
     return session.scalars(select(Sitting).where(Sitting.rater_id == rater.id).order_by(Sitting.number)).all()
+
+
+def screen_of(display: Mapping[str, Any]) -> str:
+    """Width and height of the screen as the display check stored them."""
+    sides = display.get("screen") or [display.get("width"), display.get("height")]
+    return " × ".join(str(side) for side in sides) if all(sides) else "–"
 
 
 def plates_of(session: Session, rater: Rater) -> Sequence[ScreeningAnswer]:

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from study_app import audit, clock, studies
+from study_app.consent import blocks
 from study_app.database import database
 from study_app.decisions import PRESETS, Rule, rule_from_json
 from study_app.identity import require_experimenter
 from study_app.lab.numbers_typed import number_of
 from study_app.lab.visits import MAY_PREPARE, permissions, visit
-from study_app.models import STUDY_MODES, AuditEvent, Rater, Study, StudyItem, StudyScene
+from study_app.models import ROLES, STUDY_MODES, AuditEvent, Rater, Study, StudyItem, StudyScene
 
 OWN = "own"
 RULE_FIELDS = {
@@ -119,18 +120,18 @@ def page(study_id: str) -> str:
     with database().reading() as session:
         here = visit(session, study_id)
         rule = rule_from_json(here.study.rule_json)
-        counted = select(StudyScene.role, func.count()).where(StudyScene.study_id == here.study.id)
-        roles = dict(session.execute(counted.group_by(StudyScene.role)).tuples().all())
+        roles = [scene.role for scene in here.study.scenes]
         return here.page(
             "lab/setup.html",
             rule_lines=[
                 ("Mode", rule.mode),
                 *((label, getattr(rule, name)) for name, label in RULE_FIELDS.items()),
             ],
-            roles={role: roles.get(role, 0) for role in ("real", "training", "gold")},
+            roles={role: roles.count(role) for role in ROLES},
             pictures=_real_pictures(session, here.study),
             disk_bytes=studies.disk_bytes(here.study, current_app.extensions["study_settings"].data),
             left_out=_left_out(session, here.study),
+            consent=blocks(here.study.consent_text),
         )
 
 
