@@ -94,14 +94,22 @@ def _ask_experts(session: Session, scene: StudyScene, experts: Sequence[Rater]) 
 
 
 @contextmanager
-def filled_study(template: Path, folder: Path, dataset: Path) -> Iterator[tuple[Catalog, int]]:
-    """A filled study in a SQLite file of its own, for tests that only read: the catalog and the study's id."""
+def empty_study(template: Path, folder: Path, dataset: Path, rule: Rule) -> Iterator[tuple[Catalog, Study]]:
+    """An open study without votes in a SQLite file of its own."""
+    folder.mkdir(exist_ok=True)
     shutil.copyfile(template, folder / "catalog.sqlite")
     catalog = open_database(f"sqlite:///{folder / 'catalog.sqlite'}")
     with catalog.writing() as session:
-        made, _ = create_study(session, "Tests", RULE, seed=7, data=dataset, at=START)
+        made, _ = create_study(session, "Tests", rule, seed=7, data=dataset, at=START)
         open_study(session, made, START)
         study = detached(session, made)
-    fill(catalog, study, RaterFactory(catalog, study.id))
-    yield catalog, study.id
+    yield catalog, study
     catalog.close()
+
+
+@contextmanager
+def filled_study(template: Path, folder: Path, dataset: Path) -> Iterator[tuple[Catalog, int]]:
+    """A filled study in a SQLite file of its own, for tests that only read: the catalog and the study's id."""
+    with empty_study(template, folder, dataset, RULE) as (catalog, study):
+        fill(catalog, study, RaterFactory(catalog, study.id))
+        yield catalog, study.id

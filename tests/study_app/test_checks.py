@@ -159,3 +159,11 @@ def test_an_answer_is_one_digit(client, catalog, new_rater, answer):
     assert refused.status_code == 422
     assert "Please type one digit" in refused.text
     assert count(catalog, ScreeningAnswer) == 0
+
+
+def test_plates_out_of_turn_are_not_stored(client, catalog, new_rater):
+    for step in ("joined", "consented", "colour-checked"):
+        client.sign_in(new_rater(step=step))
+        before = count(catalog, ScreeningAnswer)
+        client.submit("/colour-vision", plate=str(before), answer="5")
+        assert count(catalog, ScreeningAnswer) == before
