@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from builder.catalog import Candidate
 from study_app import tally
@@ -16,6 +16,7 @@ from study_app.models import (
     Assignment,
     Decision,
     Exclusion,
+    ItemAlias,
     Look,
     Rater,
     Sitting,
@@ -52,8 +53,19 @@ VOTE_COLUMNS = (
 
 def export_tables(session: Session, study: Study) -> dict[str, pd.DataFrame]:
     """Every table of the export by name."""
+    loaded = selectinload(StudyScene.items)
     scenes = list(
-        session.scalars(select(StudyScene).where(StudyScene.study_id == study.id).order_by(StudyScene.id))
+        session.scalars(
+            select(StudyScene)
+            .where(StudyScene.study_id == study.id)
+            .order_by(StudyScene.id)
+            .options(
+                joinedload(StudyScene.scene),
+                loaded.joinedload(StudyItem.candidate),
+                loaded.joinedload(StudyItem.damaged_copy),
+                loaded.selectinload(StudyItem.aliases).joinedload(ItemAlias.candidate),
+            )
+        ).unique()
     )
     items = [item for scene in scenes for item in scene.items]
     votes = _votes(session, study)
