@@ -68,9 +68,7 @@ class Rating:
     def open(self, path: str = "/trial", *, until_open: bool = True) -> Page:
         """A new tab with the screen, by default once saving is open."""
         page = self.context.new_page()
-        page.on(
-            "console", lambda message: message.type == "error" and self.complaints.append(message.text)
-        )
+        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(self.address + path)
         if until_open:

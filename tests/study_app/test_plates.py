@@ -7,6 +7,8 @@ end than CIEDE2000.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -136,7 +138,7 @@ def test_digits_follow_from_the_seed_and_vary():
     drawn = [plates.digits(seed) for seed in range(60)]
     assert {digit for answer in drawn for digit in answer} == set(plates.DIGITS)
     assert all(len(answer) == len(plates.SEQUENCE) for answer in drawn)
-    assert all(one != other for answer in drawn for one, other in zip(answer, answer[1:], strict=False))
+    assert all(one != other for answer in drawn for one, other in pairwise(answer))
 
 
 @pytest.mark.parametrize(

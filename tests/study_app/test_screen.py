@@ -85,9 +85,7 @@ def assign_bay(catalog: Catalog, study: Study, rater: Rater) -> None:
     from tests.study_app.scenery import add_assignment
 
     with catalog.writing() as session:
-        add_assignment(
-            session, session.merge(rater), scene_named(session, study, "bay"), at=clock.now()
-        )
+        add_assignment(session, session.merge(rater), scene_named(session, study, "bay"), at=clock.now())
 
 
 def votes(catalog: Catalog) -> list[Vote]:
@@ -259,7 +257,9 @@ def test_a_trial_by_mouse_alone(rating, catalog):
         assert [pick.rank for pick in session.merge(vote, load=True).picks] == [1, 2]
 
 
-@pytest.mark.parametrize(("button", "kind"), [("Cannot tell", "cannot_tell"), ("Technical fault", "technical")])
+@pytest.mark.parametrize(
+    ("button", "kind"), [("Cannot tell", "cannot_tell"), ("Technical fault", "technical")]
+)
 def test_the_other_answers(rating, catalog, button, kind):
     page = rating().open()
     page.locator("#step-decide").click()
@@ -385,7 +385,9 @@ def test_saving_opens_visibly_after_the_seconds(rating, monkeypatch):
 
 def test_a_failed_picture_locks_until_it_is_there(rating):
     rated = rating()
-    rated.context.add_init_script("setTimeout = ((real) => (act, ms, ...rest) => real(act, Math.min(ms ?? 0, 50), ...rest))(setTimeout)")
+    rated.context.add_init_script(
+        "setTimeout = ((real) => (act, ms, ...rest) => real(act, Math.min(ms ?? 0, 50), ...rest))(setTimeout)"
+    )
     broken: dict[str, Any] = {"id": None, "faults": []}
 
     def maybe_broken(route):
@@ -394,7 +396,9 @@ def test_a_failed_picture_locks_until_it_is_there(rating):
         return route.fulfill(status=503) if name == broken["id"] else route.continue_()
 
     rated.context.route("**/p/*/w480.jpg", maybe_broken)
-    rated.context.on("request", lambda request: "faults" in request.url and broken["faults"].append(request.post_data_json))
+    rated.context.on(
+        "request", lambda request: "faults" in request.url and broken["faults"].append(request.post_data_json)
+    )
     page = rated.open(until_open=False)
     expect(page.locator(".cell.failed .failure")).to_contain_text("could not be loaded")
     expect(page.locator("#lock")).to_contain_text("A picture is missing")
@@ -407,7 +411,9 @@ def test_a_failed_picture_locks_until_it_is_there(rating):
 def test_missing_tiles_lock_until_they_are_there(rating):
     rated = rating()
     broken = True
-    rated.context.route("**/p/*/*/*_*.jpg", lambda route: route.fulfill(status=503) if broken else route.continue_())
+    rated.context.route(
+        "**/p/*/*/*_*.jpg", lambda route: route.fulfill(status=503) if broken else route.continue_()
+    )
     page = rated.open(until_open=False)
     expect(page.locator("#where")).to_contain_text("Scene 1")
     open_compare(page)
