@@ -68,7 +68,7 @@ class SceneFigures:
     """All that the page of a scene shows."""
 
     evaluation: Evaluation
-    items: tuple[ItemFigures, ...]  # likeliest best first
+    items: tuple[ItemFigures, ...]  # likeliest best first; without counted votes in the study's own order
     looks: tuple[plots.LookPoint, ...]
     reasons: tuple[tuple[str, int], ...]  # why first picks were not acceptable, counted answers only
     votes: tuple[VoteLine, ...]  # newest first
@@ -82,7 +82,7 @@ def scene_figures(session: Session, scene: StudyScene) -> SceneFigures:
     given = Counter(reason for vote in votes if vote.counts and not vote.is_expert for reason in vote.reasons)
     return SceneFigures(
         evaluation=counted.evaluation,
-        items=tuple(sorted(items, key=lambda item: (-item.p_best, -item.strength))),
+        items=tuple(sorted(items, key=_best_first) if counted.evaluation.counted else items),
         looks=_looks(session, scene),
         reasons=tuple(given.most_common()),
         votes=votes,
@@ -123,6 +123,10 @@ def _items(scene: StudyScene, counted: tally.SceneTally) -> list[ItemFigures]:
             )
         )  # fmt: skip
     return lines
+
+
+def _best_first(item: ItemFigures) -> tuple[float, float]:
+    return -item.p_best, -item.strength
 
 
 def _looks(session: Session, scene: StudyScene) -> tuple[plots.LookPoint, ...]:
