@@ -26,8 +26,10 @@ def test_keys_for_looking(rating, catalog, study, rater):
     page.keyboard.press("F")
     page.keyboard.down("z")
     expect(letter).to_have_text("D")
+    page.keyboard.press("s")  # a mark is meant for the picture chosen, not for the one passing by
     page.keyboard.up("z")
     expect(letter).to_have_text("F")
+    assert page.evaluate("study.screen.choice.state.shortlist") == ["F"]
     page.keyboard.press("o")
     page.keyboard.press("o")
     expect(page.locator("#now-text")).to_contain_text("Exposure 3 of 3")
