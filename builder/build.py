@@ -17,6 +17,7 @@ from builder.plan import ScenePlan, plan_scene
 from builder.record import record_scene
 from builder.scene_record import SceneRecord, SceneRecordError, read_scene, scene_names
 from builder.settings import Settings
+from builder.stages.damage import practice_scenes
 from builder.store import Store
 
 Outcome = SceneSummary | Failure
@@ -81,9 +82,10 @@ class SceneIndex:
     def __init__(self, data: Path, settings: Settings, selection: Selection) -> None:
         self.plans: dict[str, ScenePlan] = {}
         self.broken: dict[str, str] = {}
+        practice = practice_scenes(list(scene_names(data)), settings.preview.practice_scenes)
         for name in selection.names(data):
             try:
-                self.plans[name] = plan_scene(read_scene(data, name), settings)
+                self.plans[name] = plan_scene(read_scene(data, name), settings, is_practice=name in practice)
             except SceneRecordError as error:
                 self.broken[name] = str(error)
 
@@ -123,7 +125,7 @@ def build(
     record(index.plans.values())
     for plan in finished:
         on_scene(plan.scene.name, None)
-    _run(data, settings, [plan.scene for plan in unfinished], ledger, settle)
+    _run(data, settings, unfinished, ledger, settle)
     return BuildReport(
         len(index.plans) + len(index.broken), len(finished), tuple(outcomes), tuple(index.broken.items())
     )
@@ -132,20 +134,22 @@ def build(
 def _run(
     data: Path,
     settings: Settings,
-    scenes: list[SceneRecord],
+    plans: list[ScenePlan],
     ledger: Ledger,
     settle: Callable[[SceneTask, Outcome], None],
 ) -> None:
-    if not scenes:
+    if not plans:
         return
-    typical = sorted(scenes, key=_weight)[len(scenes) // 2]
+    typical = sorted((plan.scene for plan in plans), key=_weight)[len(plans) // 2]
     spec = ExecutorSpec.parse(settings.run.executor).fitted(len(typical.exposures), typical.megapixels)
     workers = spec.workers or 1
     cap = int(settings.run.memory_gb * 1e9) if settings.run.memory_gb else memory_per_worker(workers)
 
     def tasks() -> Iterator[SceneTask]:
-        for scene in scenes:
-            yield SceneTask(str(data), scene.name, settings, len(scene.exposures), scene.megapixels)
+        for plan in plans:
+            scene = plan.scene
+            frames = len(scene.exposures)
+            yield SceneTask(str(data), scene.name, settings, frames, scene.megapixels, plan.is_practice)
 
     run_tasks(
         build_scene,

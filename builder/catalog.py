@@ -7,6 +7,8 @@ the data folder. The study adds its own tables to `Base`.
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -39,6 +41,7 @@ SCENE_STATES = ("ingested", "aligned", "ready", "partial", "failed", "quarantine
 CANDIDATE_STATES = ("done", "failed", "quarantined", "superseded")
 FAULTS = ("halo", "ghost", "noise", "cast", "clipping")
 VERDICTS = ("accept", "accept-equivalent", "reject", "ambiguous", "void")
+BUSY_MILLISECONDS = 10_000  # how long a writer waits for another one on SQLite
 SCHEMA_LOCK = 865_363  # any number: PostgreSQL's name for "somebody changes the catalog's tables"
 # Columns that older versions lack. All hold lists, so an ALTER TABLE that both databases know is all it takes.
 ADDED_LISTS = (
@@ -287,13 +290,28 @@ def _safe(url: str) -> str:
         return repr(url)
 
 
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Set the kind of journal. Two programs that do so at once on a new file are refused without any waiting."""
+    give_up = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        time.sleep(0.01)
+
+
 def _prepare_sqlite(engine: Engine) -> None:
     """Durable, and free of upgrade deadlocks: writers take the lock at BEGIN, not at their first write."""
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver's own BEGIN would be a deferred one
-        for pragma in ("busy_timeout=10000", "journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+        _write_ahead(connection)
+        for pragma in ("foreign_keys=ON", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

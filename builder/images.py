@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -36,6 +37,7 @@ __all__ = [
     "read_bytes",
     "read_header",
     "read_image",
+    "read_strips",
     "sniff_kind",
     "upright",
     "write_image",
@@ -203,6 +205,23 @@ def read_image(path: str | os.PathLike[str], limits: ScanSettings = DEFAULT_LIMI
         return decode_image(data, name=name, limits=limits)
     white_balance = raw_white_balance(data, name=name)
     return display_from_linear(develop_raw(data, white_balance=white_balance, name=name, limits=limits))
+
+
+def read_strips(path: str | os.PathLike[str], rows: int) -> Iterator[np.ndarray]:
+    """A stored 8-bit RGB picture (no orientation, no profile) as strips of `rows` rows, from the top, once.
+
+    UnreadableImage if the file is damaged.
+    """
+    name = os.fspath(path)
+    try:
+        image = pyvips.Image.new_from_file(name, access="sequential", fail_on="error")
+        region = pyvips.Region.new(image)
+        for top in range(0, image.height, rows):
+            height = min(rows, image.height - top)
+            content = region.fetch(0, top, image.width, height)
+            yield np.frombuffer(content, np.uint8).reshape(height, image.width, 3)
+    except pyvips.Error as error:
+        raise corrupt(name, f"its pixels are damaged ({' '.join(str(error.detail).split())})") from None
 
 
 def write_image(path: str | os.PathLike[str], pixels: np.ndarray) -> None:

@@ -19,17 +19,22 @@ from builder.plan import ScenePlan, plan_scene
 from builder.scene_record import read_scene
 from builder.settings import Settings
 from builder.stages.align import AlignedScene, align_scene
+from builder.stages.comparison import compare_candidates
+from builder.stages.damage import make_damaged_copy
 from builder.stages.fuse import fuse_candidate
 from builder.stages.preview import make_preview
-from builder.stages.quality import quality_recipe, score_candidates
-from builder.store import Recipe, Store
+from builder.stages.quality import score_candidates
+from builder.store import Product, Recipe, Store
 from fusion_algos import ExposureStack
 from fusion_algos.mef_ssim import GrayPlane, gray_plane
 
 ALIGN_STEP = "align"
 PREVIEW_STEP = "preview"
 QUALITY_STEP = "quality"
-SCENE_STEPS = (ALIGN_STEP, PREVIEW_STEP, QUALITY_STEP, WHOLE_TASK)  # a failure there costs the scene
+COMPARISON_STEP = "comparison"
+DAMAGE_STEP = "damage"
+# a failure there costs the scene
+SCENE_STEPS = (ALIGN_STEP, PREVIEW_STEP, QUALITY_STEP, COMPARISON_STEP, DAMAGE_STEP, WHOLE_TASK)
 
 Picture = NDArray[np.uint8]
 
@@ -43,6 +48,7 @@ class SceneTask:
     settings: Settings
     frames: int
     megapixels: float
+    is_practice: bool = False  # the parent knows all scenes and so which ones get damaged copies
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ class SceneSummary:
 
 
 def build_scene(task: SceneTask) -> SceneSummary:
-    """Align, fuse, score and preview what is not done yet; an algorithm that raises costs one candidate."""
+    """Align, fuse, score, preview, compare and damage what is not done yet; an algorithm that raises costs
+    one candidate."""
     return _SceneWork(task).run()
 
 
@@ -70,7 +77,9 @@ class _SceneWork:
         self.settings = task.settings
         self.store = Store(data)
         self.ledger = Ledger(data / "ledger")
-        self.plan: ScenePlan = plan_scene(read_scene(data, task.scene), task.settings)
+        self.plan: ScenePlan = plan_scene(
+            read_scene(data, task.scene), task.settings, is_practice=task.is_practice
+        )
         self.gray_planes: dict[str, GrayPlane] = {}  # of the candidates made now, by key
         self.made = 0
         self.failed = 0
@@ -78,9 +87,12 @@ class _SceneWork:
     def run(self) -> SceneSummary:
         started = time.perf_counter()
         if not self.aligned.rejected:
-            finished = [name for name in self.plan.candidates if self._candidate(name)]
-            self._score([self.plan.candidates[name] for name in finished])
-            self._preview_exposures()
+            for name in self.plan.candidates:
+                self._candidate(name)
+            self._score()
+            self._preview_others()
+            self._compare()
+            self._damage()
         return SceneSummary(
             self.name,
             self.aligned.rejected,
@@ -103,8 +115,8 @@ class _SceneWork:
     def _step(self, step: str) -> Step:
         return self.ledger.step(self.name, step, timeout_seconds=self.settings.run.timeout_seconds)
 
-    def _candidate(self, algorithm: str) -> bool:
-        """Make one candidate and its preview unless they are there; False if the algorithm failed."""
+    def _candidate(self, algorithm: str) -> None:
+        """Make one candidate and its preview unless they are there; an algorithm that fails is counted."""
         recipe, preview = self.plan.candidates[algorithm], self.plan.candidate_previews[algorithm]
         picture = None
         try:
@@ -116,34 +128,59 @@ class _SceneWork:
             raise  # the disk's fault, not the algorithm's
         except Exception:  # noqa: BLE001 - the one place: it costs one candidate, and the step has noted it
             self.failed += 1
-            return False
+            return
         if picture is not None:
             self.gray_planes[recipe.key] = gray_plane(picture)
         if self.store.find(preview) is None:
-            self._preview(preview, self._stored(recipe) if picture is None else picture)
-        return True
+            self._preview(preview, self._picture(self.store.find(recipe)) if picture is None else picture)
 
-    def _stored(self, candidate: Recipe) -> Picture:
-        product = self.store.find(candidate)
-        assert product is not None
-        return read_image(self.store.root / product.path(".png"))
+    def _picture(self, candidate: Product | None) -> Picture:
+        assert candidate is not None
+        return read_image(self.store.root / candidate.path(".png"))
 
-    def _score(self, candidates: list[Recipe]) -> None:
+    def _score(self) -> None:
         """Score all candidates unless that is done; those of an earlier run have to be read for it."""
-        recipe = quality_recipe(self.name, tuple(candidate.key for candidate in candidates))
+        recipe, candidates = self.plan.quality(self.store), self.plan.made(self.store)
         if not candidates or self.store.find(recipe) is not None:
             return
         for candidate in candidates:
             if candidate.key not in self.gray_planes:
-                self.gray_planes[candidate.key] = gray_plane(self._stored(candidate))
+                self.gray_planes[candidate.key] = gray_plane(self._picture(candidate))
         with self._step(QUALITY_STEP):
             fused = {candidate.key: self.gray_planes[candidate.key] for candidate in candidates}
             score_candidates(self.store, recipe, self.stack, fused)
+        self.gray_planes.clear()
 
-    def _preview_exposures(self) -> None:
+    def _compare(self) -> None:
+        """Compare all candidates, imported ones too, unless that is done."""
+        recipe, candidates = self.plan.comparison(self.store), self.plan.there(self.store)
+        if candidates and self.store.find(recipe) is None:
+            with self._step(COMPARISON_STEP):
+                compare_candidates(self.store, recipe, self.aligned.frames(), candidates)
+
+    def _damage(self) -> None:
+        """Make the damaged copies of a practice scene that are not there."""
+        missing = [
+            (damage, recipe)
+            for damage, recipe in self.plan.damaged(self.store).items()
+            if self.store.find(recipe) is None
+        ]
+        if not missing:
+            return
+        sound = self._picture(self.plan.sound(self.store))
+        for damage, recipe in missing:
+            with self._step(DAMAGE_STEP):
+                make_damaged_copy(self.store, recipe, sound, damage, self.settings.preview)
+
+    def _preview_others(self) -> None:
+        """Previews of the exposures, and of imported candidates whose previews are of an older kind."""
         for position, recipe in enumerate(self.plan.exposure_previews):
             if self.store.find(recipe) is None:
                 self._preview(recipe, self.aligned.frames()[position])
+        for candidate in self.plan.imported(self.store):
+            recipe = self.plan.preview_of(candidate)
+            if self.store.find(recipe) is None:
+                self._preview(recipe, self._picture(candidate))
 
     def _preview(self, recipe: Recipe, picture: Picture) -> None:
         with self._step(PREVIEW_STEP):

@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from builder.catalog import Candidate, Exposure, Scene
+from builder.catalog import Candidate, DamagedCopy, Exposure, Scene
 from builder.execution.ledger import Failure, Ledger
 from builder.pipeline import SCENE_STEPS
 from builder.plan import ScenePlan
+from builder.stages.damage import is_damaged
 from builder.store import Product, Store
 
 
@@ -32,6 +33,9 @@ def record_scene(session: Session, store: Store, plan: ScenePlan, ledger: Ledger
     session.flush()
     _record_exposures(scene, store, plan, alignment)
     candidates = _record_candidates(session, scene, store, plan, failures)
+    _record_comparison(scene, store, plan)
+    session.flush()
+    _record_damaged_copies(session, scene, store)
     scene.status, scene.reason = _status(plan, alignment, candidates, failures)
     return scene
 
@@ -107,17 +111,53 @@ def _new_candidate(scene: Scene, key: str, settings: Any) -> Candidate:
 
 
 def _record_previews(rows: dict[str, Candidate], store: Store, plan: ScenePlan) -> None:
-    previews = {
-        key: product.files[0].path
-        for product in store.products("previews", plan.scene.name)
-        for key in product.inputs
-    }
+    """Of several previews of one candidate (the settings changed) the current one counts."""
+    previews: dict[str, str] = {}
+    current = {recipe.key for recipe in plan.candidate_previews.values()}
+    current |= {plan.preview_of(product).key for product in plan.imported(store)}
+    for product in store.products("previews", plan.scene.name):
+        for key in product.inputs:
+            if not is_damaged(product) and (product.key in current or key not in previews):
+                previews[key] = product.files[0].path
     scores: dict[str, float] = {}
     for product in store.products("fused", plan.scene.name):
         scores |= product.result.get("mef_ssim", {})
     for row in rows.values():
         row.preview_path = previews.get(row.key)
         row.quality = scores.get(row.key)
+
+
+def _record_comparison(scene: Scene, store: Store, plan: ScenePlan) -> None:
+    """What the current comparison says of the scene; gates also of candidates that only an older one knows."""
+    comparison = store.find(plan.comparison(store))
+    facts: dict[str, Any] = dict(comparison.result) if comparison else {}
+    scene.pairwise_psnr = facts.get("pairwise_psnr", [])
+    scene.near_duplicates = facts.get("near_duplicates", [])
+    scene.disagreement_points = facts.get("disagreement_points", [])
+    failures: dict[str, list[str]] = {}
+    for product in store.products("fused", scene.name):
+        failures |= product.result.get("gate_failures", {})
+    failures |= facts.get("gate_failures", {})
+    for row in scene.candidates:
+        row.gate_failures = failures.get(row.key, [])
+
+
+def _record_damaged_copies(session: Session, scene: Scene, store: Store) -> None:
+    """A row for each copy in the store, older ones too: a study may refer to them."""
+    sound = {row.key: row.id for row in scene.candidates}
+    known = set(session.scalars(select(DamagedCopy.key).where(DamagedCopy.scene_id == scene.id)))
+    for product in store.products("previews", scene.name):
+        if is_damaged(product) and product.key not in known and product.inputs[0] in sound:
+            session.add(
+                DamagedCopy(
+                    scene_id=scene.id,
+                    candidate_id=sound[product.inputs[0]],
+                    key=product.key,
+                    fault=product.result["fault"],
+                    at=product.result["at"],
+                    preview_path=product.files[0].path,
+                )
+            )
 
 
 def _status(

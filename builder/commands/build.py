@@ -197,6 +197,8 @@ def _dry_run(data: Path, settings: Settings, selection: Selection) -> Report:
     store, index, rows = Store(data), SceneIndex(data, settings, selection), []
     for name, plan in index.plans.items():
         missing = [algorithm for algorithm, recipe in plan.candidates.items() if store.find(recipe) is None]
-        rows.append((name, "nothing" if plan.is_finished(store) else ", ".join(missing) or "previews"))
+        rows.append(
+            (name, "nothing" if plan.is_finished(store) else ", ".join(missing) or "previews and comparisons")
+        )
     table = pd.DataFrame(rows, columns=["scene", "to make"])
     return Report({"Would be made": table}, ("Nothing was written.",))

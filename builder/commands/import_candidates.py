@@ -20,6 +20,8 @@ from builder.images import UnreadableImage, decode_image, encode_png, read_bytes
 from builder.plan import ScenePlan
 from builder.record import record_scene
 from builder.settings import Settings
+from builder.stages.align import align_scene
+from builder.stages.comparison import compare_candidates
 from builder.stages.preview import make_preview, preview_recipe
 from builder.store import Recipe, Store
 from fusion_algos import ALGORITHMS
@@ -75,6 +77,10 @@ def import_picture(store: Store, plan: ScenePlan, settings: Settings, path: Path
     preview = preview_recipe(plan.scene.name, readable_name(name), recipe.key, settings.preview)
     if store.find(preview) is None:
         make_preview(store, preview, picture, settings.preview)
+    comparison = plan.comparison(store)
+    if store.find(comparison) is None:
+        frames = align_scene(store, plan.scene, settings).frames()
+        compare_candidates(store, comparison, frames, plan.there(store))
 
 
 def _check_name(name: str) -> None:

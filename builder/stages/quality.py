@@ -9,11 +9,12 @@ from fusion_algos import ExposureStack
 from fusion_algos.mef_ssim import GrayPlane, score_many
 
 QUALITY_REVISION = 1
+LABEL = "quality"
 
 
 def quality_recipe(scene: str, candidate_keys: tuple[str, ...]) -> Recipe:
     """All that decides the scores of these candidates."""
-    return Recipe("fused", scene, "quality", candidate_keys, {"revision": QUALITY_REVISION})
+    return Recipe("fused", scene, LABEL, candidate_keys, {"revision": QUALITY_REVISION})
 
 
 def score_candidates(
