@@ -51,7 +51,8 @@ def kendall_w(item_count: int, rankings: Sequence[Sequence[int]]) -> float | Non
     """Kendall's coefficient of concordance of one scene, corrected for ties (Kendall and Gibbons 1990, ch. 6).
 
     rankings: the items each rater ranked, best first; those left unranked share the mean of their ranks.
-    0: no agreement, 1: all rank alike. None with fewer than two raters or two items.
+    0: no agreement, 1: all rank alike. None with fewer than two raters or two items, or where
+    nobody ranks anything.
     """
     raters = len(rankings)
     if raters < 2 or item_count < 2:
@@ -60,7 +61,7 @@ def kendall_w(item_count: int, rankings: Sequence[Sequence[int]]) -> float | Non
     deviations = float(((rank_sums - rank_sums.mean()) ** 2).sum())
     ties = sum((item_count - len(ranking)) ** 3 - (item_count - len(ranking)) for ranking in rankings)
     most = raters**2 * (item_count**3 - item_count) - raters * ties
-    return 12 * deviations / most
+    return 12 * deviations / most if most else None
 
 
 def krippendorff_alpha(units: Sequence[Sequence[Hashable | None]]) -> float | None:

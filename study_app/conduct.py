@@ -71,8 +71,11 @@ def choices(session: Session, study: Study) -> list[Choice]:
         picks[vote].append(item)
     versions = (
         select(
-            Vote.assignment_id, func.max(Vote.version).label("live"), func.min(Vote.server_at).label("answered")
+            Vote.assignment_id,
+            func.max(Vote.version).label("live"),
+            func.min(Vote.server_at).label("answered"),
         )
+        .where(Vote.late.is_(False))  # as counting.py has it
         .group_by(Vote.assignment_id)
         .subquery()
     )
@@ -161,7 +164,9 @@ def damaged_items(session: Session, study: Study) -> frozenset[int]:
     return frozenset(session.scalars(query))
 
 
-def checks(session: Session, study: Study, found: Sequence[Choice], counted: Mapping[int, Sequence[int]]) -> dict[int, RaterCheck]:
+def checks(
+    session: Session, study: Study, found: Sequence[Choice], counted: Mapping[int, Sequence[int]]
+) -> dict[int, RaterCheck]:
     """The checks of screening.py by rater id."""
     conduct = conducts(found, damaged_items(session, study))
     return {check.rater: check for check in check_raters(rated_scenes(found, counted), conduct)}

@@ -29,6 +29,11 @@ class SceneVerdict:
     evaluation: Evaluation
 
     @property
+    def why(self) -> str:
+        """A sentence on the state."""
+        return self.verdict.reason if self.state == "void" else self.evaluation.reason
+
+    @property
     def leader(self) -> str:
         """The algorithm that leads; "" without a vote."""
         return self.algorithms[self.evaluation.leader] if self.evaluation.counted else ""

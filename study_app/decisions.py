@@ -12,18 +12,21 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from study_app.ranking import DRAWS, Ballot, Posterior, posterior
+from study_app.ranking import DELTA, DRAWS, PRIOR_SD, Ballot, Posterior, posterior
 
-RULE_VERSION = 1
+RULE_VERSION = 1  # counts up when the table below or a constant of `ranking` changes
 MODES = ("posterior", "most-votes")
 EXPERTS = 2
 MOST_FOR_EXPERTS = 4  # items of the blind trial
 EXPERTS_P_BEST = 0.02  # an item below has no say there
+_BY_VOTE_ID = attrgetter("vote_id")
 ANSWER_KINDS = ("choice", "cannot_tell", "technical")
+CERTAIN = 0.95  # a winner by most votes with a smaller P(best) gets a warning
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class Rule:
     minimum: int = 8
     cap: int = 30  # on counted votes plus "cannot tell"
     acceptable: float = 0.90
-    delta: float = 0.5
-    prior_sd: float = 1.5
+    delta: float = DELTA
+    prior_sd: float = PRIOR_SD
     version: int = RULE_VERSION
 
     def __post_init__(self) -> None:
@@ -151,8 +154,11 @@ def evaluate(rule: Rule, item_count: int, answers: Sequence[Answer]) -> Evaluati
 
 
 def looks(rule: Rule, item_count: int, answers: Sequence[Answer]) -> list[Evaluation]:
-    """One evaluation after each counted vote from the rule's minimum on."""
-    ordered = sorted(answers, key=_vote_id)
+    """One evaluation after each counted vote from the rule's minimum on.
+
+    A "cannot tell" that reaches the cap after the last counted vote is no look; `evaluate` sees it.
+    """
+    ordered = sorted(answers, key=_BY_VOTE_ID)
     counted_at = [place for place, answer in enumerate(ordered) if answer.kind == "choice"]
     return [evaluate(rule, item_count, ordered[: place + 1]) for place in counted_at[rule.minimum - 1 :]]
 
@@ -178,7 +184,7 @@ def adjudicate(
     evaluation = evaluate(rule, item_count, answers)
     if evaluation.state not in ("continue", "adjudicate"):
         return evaluation
-    experts = sorted((one for one in expert_answers if one.kind != "technical"), key=_vote_id)[:EXPERTS]
+    experts = sorted((one for one in expert_answers if one.kind != "technical"), key=_BY_VOTE_ID)[:EXPERTS]
     if len(experts) < EXPERTS:
         reason = f"{len(experts)} of {EXPERTS} experts have answered"
         return dataclasses.replace(evaluation, state="adjudicate", reason=reason)
@@ -197,7 +203,7 @@ def chance_acceptable(yes: int, total: int) -> float:
 def _figures(rule: Rule, item_count: int, answers: Sequence[Answer]) -> Evaluation:
     """All that the state follows from; the state itself is still open."""
     kinds = [answer.kind for answer in answers]
-    choices = sorted((answer for answer in answers if answer.kind == "choice"), key=_vote_id)
+    choices = sorted((answer for answer in answers if answer.kind == "choice"), key=_BY_VOTE_ID)
     ballots = [Ballot(answer.picks, answer.shown) for answer in choices]
     fit = posterior(item_count, ballots, prior_sd=rule.prior_sd, delta=rule.delta)
     first_picks = tuple(sum(answer.picks[0] == item for answer in choices) for item in range(item_count))
@@ -222,12 +228,16 @@ def _figures(rule: Rule, item_count: int, answers: Sequence[Answer]) -> Evaluati
 
 
 def _posterior_state(rule: Rule, look: Evaluation) -> Evaluation:
+    """REJECT, ACCEPT, ACCEPT_EQUIVALENT, CONTINUE, ADJUDICATE: the first that applies.
+
+    Below the minimum nothing but CONTINUE and, at the cap, ADJUDICATE: so few say nothing about a scene.
+    """
     at_cap = look.counted + look.cannot_tell >= rule.cap
     if look.counted >= rule.minimum:
         verdict = _reject(rule, look, at_cap) or _accept(rule, look)
         if verdict is not None:
             return verdict
-    figures = f"P(best) {_leading(look.p_best, look):.3f}, P(near-best) {_leading(look.p_near, look):.3f}"
+    figures = f"P(best) {look.p_best[look.leader]:.3f}, P(near-best) {look.p_near[look.leader]:.3f}"
     if not at_cap:
         reason = f"{look.counted} counted votes of at most {rule.cap}: {figures}"
         return dataclasses.replace(look, state="continue", reason=reason)
@@ -257,10 +267,10 @@ def _accept(rule: Rule, look: Evaluation) -> Evaluation | None:
     if chance < rule.acceptable:
         return None
     suffix = f"acceptable to {_shares(look)}: P(a >= 0.5) {chance:.3f}"
-    best = _leading(look.p_best, look)
+    best = look.p_best[look.leader]
     if _reaches(best, rule.p_best):
         return dataclasses.replace(look, state="accept", reason=f"P(best) {best:.3f}; {suffix}")
-    near = _leading(look.p_near, look)
+    near = look.p_near[look.leader]
     if not _reaches(near, rule.p_near):
         return None
     others = (item for item, p in enumerate(look.p_near) if item != look.leader and _reaches(p, rule.p_near))
@@ -282,10 +292,10 @@ def _most_votes_state(rule: Rule, look: Evaluation) -> Evaluation:
     if look.counted == 0 or look.first_picks.count(most) > 1:
         reason = f"{look.first_picks.count(most)} items share the most first picks ({most} each)"
         return dataclasses.replace(look, state="adjudicate", reason=reason)
-    best = _leading(look.p_best, look)
+    best = look.p_best[look.leader]
     reason = f"most first picks: {most} of {look.counted}; P(best) {best:.3f}"
-    if not _reaches(best, PRESETS["standard"].p_best):
-        reason += ", below 0.95: this winner is not certain"
+    if not _reaches(best, CERTAIN):
+        reason += f", below {CERTAIN}: this winner is not certain"
     return dataclasses.replace(look, state="accept", reason=reason)
 
 
@@ -315,14 +325,6 @@ def _reaches(share: float, threshold: float) -> bool:
     return round(share * DRAWS) >= math.ceil(threshold * DRAWS - 1e-6)
 
 
-def _leading(figures: tuple[float, ...], look: Evaluation) -> float:
-    return figures[look.leader]
-
-
 def _shares(look: Evaluation) -> str:
     yes, total = look.acceptable_by_supporters
     return f"{yes} of {total} who put the leader first"
-
-
-def _vote_id(answer: Answer) -> int:
-    return answer.vote_id

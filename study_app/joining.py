@@ -122,19 +122,15 @@ def give_consent() -> Page:
     """Store the consent to the text that was shown; asks again where the tick is missing or the text changed."""
     with database().writing() as db:
         rater = require_rater(db)
+        away = elsewhere(db, rater, "/consent")
+        if away is not None:
+            return away
         study = db.get_one(Study, rater.study_id)
         shown = text_hash(study.consent_text)
         if request.form.get("agree") != "yes" or request.form.get("text") != shown:
             return _consent_page(db, rater, is_missing=True), 422
-        if not flow.has_consented(db, rater):
-            db.add(
-                Consent(
-                    rater_id=rater.id,
-                    version=study.consent_version,
-                    text_hash=shown,
-                    given_at=clock.now(),
-                )
-            )
+        version, now = study.consent_version, clock.now()
+        db.add(Consent(rater_id=rater.id, version=version, text_hash=shown, given_at=now))
     return redirect(url_for("joining.go_on"), 303)
 
 

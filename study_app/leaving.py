@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from study_app import clock, flow, sittings
+from study_app import clock, flow, privacy, sittings
 from study_app.database import database
 from study_app.identity import require_rater
 from study_app.models import Assignment, Rater, Study, StudyScene, Vote
@@ -63,8 +63,6 @@ def show_finish() -> Page:
 @blueprint.get("/me")
 def own_data() -> Page:
     """All that is stored under the rater's pseudonym, as a file."""
-    from study_app import privacy  # type: ignore[attr-defined]
-
     with database().reading() as db:
         rater = rater_with_data(db)
         text = json.dumps(privacy.own_data(db, rater), indent=2, ensure_ascii=False, default=str)
@@ -75,8 +73,6 @@ def own_data() -> Page:
 @blueprint.post("/withdraw")
 def withdraw() -> Page:
     """Stop taking part; the answers no longer count."""
-    from study_app import privacy  # type: ignore[attr-defined]
-
     with database().writing() as db:
         rater = rater_with_data(db)
         if request.form.get("confirm") != "yes":
@@ -89,8 +85,6 @@ def withdraw() -> Page:
 @blueprint.post("/erase")
 def erase() -> Page:
     """Delete the rater's answers and contact, and forget them in this browser."""
-    from study_app import privacy  # type: ignore[attr-defined]
-
     with database().writing() as db:
         rater = rater_with_data(db)
         if request.form.get("confirm") != "yes":

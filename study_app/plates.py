@@ -20,7 +20,7 @@ SIZE = 720  # pixels, square
 SEQUENCE = ("control", "deutan", "protan", "control", "protan", "deutan")
 DIGITS = "234567"  # in dots, 1 is a mere stroke, and 8 and 9 are told apart by one small gap
 ALLOWED_MISSES = 1  # of the red-green plates; the controls must both be right
-STEPS = (0.62, 0.74, 0.87, 1.0, 1.13)  # of lightness, in linear light
+STEPS = (0.55, 0.7, 0.85, 1.0, 1.15)  # of lightness, in linear light
 GROUND_LEVEL = 0.72  # linear, behind the dots
 
 Colour = tuple[float, float, float]

@@ -104,7 +104,7 @@ def intervals(title: str, quantity: str, estimates: tuple[Estimate, ...], digits
         axes.set_xlabel(quantity)
 
     rows = tuple(
-        (e.label, *(f"{number:.{digits}f}" for number in (e.value, e.low, e.high))) for e in estimates
+        (e.label, *(_signed(number, digits) for number in (e.value, e.low, e.high))) for e in estimates
     )
     svg = _svg(title, draw, height=0.9 + 0.27 * len(estimates))
     return Plot(title, svg, ("", quantity, "2.5 %", "97.5 %"), rows)
@@ -118,10 +118,12 @@ def certainty_over_looks(title: str, points: tuple[LookPoint, ...], asked: float
         votes = [point.votes for point in points]
         best, near = [point.p_best for point in points], [point.p_near for point in points]
         axes.axhline(asked, color=VERMILION, linewidth=1.2, linestyle=(0, (5, 3)))
-        axes.annotate(f"asked: {asked:g}", (cap, asked), ha="right", va="bottom", color=VERMILION)
+        axes.annotate(
+            f"asked: {asked:g}", (0, asked), (4, -4), textcoords="offset points", va="top", color=VERMILION
+        )
         axes.plot(votes, near, color=ORANGE, linewidth=1.6, marker="s", markersize=4, label="P near-best")
         axes.plot(votes, best, color=BLUE, linewidth=2, marker="o", markersize=4.5, label="P best")
-        axes.set_xlim(0, cap + 0.5)
+        axes.set_xlim(0, max(cap, *votes) + 0.5)
         axes.legend(loc="lower right", frameon=False)
         _probability_axis(axes)
         axes.set_xlabel("counted votes")
@@ -194,6 +196,11 @@ def against_expected(
         for label, found, level in zip(labels, seen, expected, strict=True)
     )
     return Plot(title, _svg(title, draw, height=2.7), columns, rows)
+
+
+def _signed(number: float, digits: int) -> str:
+    """With a true minus sign, and none before a rounded zero."""
+    return f"{round(number, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def _probability_axis(axes: Axes) -> None:

@@ -55,8 +55,7 @@ def verdicts_of(files: Mapping[str, bytes]) -> list[Verdict]:
     study = json.loads(files["study.json"])["study"]
     rule = rule_from_json(json.dumps(json.loads(files["rule.json"])))
     votes = _live_answers(files)
-    picks = _read(files, "picks.csv").sort_values("rank", key=lambda ranks: ranks.astype(int))
-    picks_of = {int(vote): tuple(rows["item"]) for vote, rows in picks.groupby("vote", sort=False)}
+    picks_of = _picks(files)
     items = _read(files, "items.csv")
     scenes = _read(files, "scenes.csv")
     real = scenes[scenes["role"] == "real"].sort_values("scene")
@@ -69,6 +68,14 @@ def verdicts_of(files: Mapping[str, bytes]) -> list[Verdict]:
 def _read(files: Mapping[str, bytes], name: str) -> pd.DataFrame:
     """A table with every cell as text: nothing is guessed."""
     return pd.read_csv(io.BytesIO(files[name]), dtype=str, keep_default_na=False).map(unguarded)
+
+
+def _picks(files: Mapping[str, bytes]) -> dict[int, tuple[str, ...]]:
+    """Items by vote, best first."""
+    ranked: dict[int, dict[int, str]] = {}
+    for pick in _read(files, "picks.csv").to_dict("records"):
+        ranked.setdefault(int(pick["vote"]), {})[int(pick["rank"])] = pick["item"]
+    return {vote: tuple(ranks[rank] for rank in sorted(ranks)) for vote, ranks in ranked.items()}
 
 
 def _live_answers(files: Mapping[str, bytes]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from study_app import plots
+from study_app import clock, plots
 from study_app.conduct import choices
 from study_app.deciding import SceneVerdict, scene_verdicts
 from study_app.decisions import Rule, rule_from_json
@@ -45,8 +45,10 @@ class Versions:
     audit: str  # newest hash of the audit log's chain
 
 
-def report_html(session: Session, study: Study, at: datetime, *, resamples: int = REPORT_RESAMPLES) -> str:
-    """The page; `at` is the time that it says it was made."""
+def report_html(
+    session: Session, study: Study, at: datetime | None = None, *, resamples: int = REPORT_RESAMPLES
+) -> str:
+    """The page; `at` is the time that it says it was made, by default now."""
     found = scene_verdicts(session, study)
     given = choices(session, study)
     counted = counted_choices(found, given)
@@ -54,7 +56,7 @@ def report_html(session: Session, study: Study, at: datetime, *, resamples: int 
     agreed = agreement(found, given, counted)
     return _template().render(
         study=study,
-        at=at,
+        at=at or clock.now(),
         rule=rule_from_json(study.rule_json),
         rule_rows=_rule_rows(rule_from_json(study.rule_json)),
         people=people(session, study, counted),
@@ -64,6 +66,7 @@ def report_html(session: Session, study: Study, at: datetime, *, resamples: int 
         agreement=agreed,
         states=sorted(Counter(one.state for one in found).items()),
         scenes=found,
+        pictures=_range([len(one.algorithms) for one in found]),
         simulated=any(one.verdict.simulated for one in found),
         standings=standings,
         resamples=resamples,
@@ -90,6 +93,12 @@ def _share(value: float | None) -> str:
 
 def _moment(value: datetime | None) -> str:
     return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def _range(counts: list[int]) -> str:
+    """ "13", "2 to 13", or "–" for nothing."""
+    ends = sorted({min(counts, default=0), max(counts, default=0)})
+    return " to ".join(str(end) for end in ends) if counts else "–"
 
 
 def _rule_rows(rule: Rule) -> list[tuple[str, object]]:

@@ -9,7 +9,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean, pstdev
+from statistics import NormalDist
 
 import numpy as np
 
@@ -53,9 +53,15 @@ class SimulatedAnswer:
 
 
 def strengths_from_quality(qualities: Sequence[float]) -> tuple[float, ...]:
-    """True strengths that follow an objective score: standardised within the scene, times STRENGTH_SD."""
-    center, spread = fmean(qualities), pstdev(qualities)
-    return tuple(STRENGTH_SD * (quality - center) / (spread or 1.0) for quality in qualities)
+    """True strengths in the order of an objective score: normal scores of the ranks (Blom), times STRENGTH_SD.
+
+    Ranks, because one failed candidate would else make all the others equally good. Equal scores share a rank.
+    """
+    ranks = [
+        sum(other < quality for other in qualities) + (sum(other == quality for other in qualities) + 1) / 2
+        for quality in qualities
+    ]
+    return tuple(STRENGTH_SD * NormalDist().inv_cdf((rank - 0.375) / (len(ranks) + 0.25)) for rank in ranks)
 
 
 def strengths_from_hash(names: Sequence[str], seed: int) -> tuple[float, ...]:

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from builder.catalog import Catalog
 from study_app import sittings, trials, votes
-from study_app.database import retrying
 from study_app.models import Assignment, Consent, Rater, Sitting, Study, StudyItem, StudyScene
+from study_app.scene_pool import AWAITS_EXPERTS
 from study_app.simulated_answers import (
     DAMAGED,
     EASY,
@@ -31,9 +31,17 @@ from study_app.simulated_answers import (
     strengths_from_hash,
     strengths_from_quality,
 )
+from study_app.transactions import write
 from study_app.vote_body import LETTERS, parse_vote
 
-DISPLAY = {"width": 1920, "height": 1080, "dpr": 1, "simulated": True}
+DISPLAY = {
+    "screen": [1920, 1080],
+    "viewport": [1920, 1080],
+    "dpr": 1,
+    "gamut": "srgb",
+    "failed": [],
+    "simulated": True,
+}
 STRENGTHS = ("quality", "hash")
 
 
@@ -46,13 +54,14 @@ class Simulation:
     model: RaterModel = field(default_factory=RaterModel)
     strengths: str = "quality"  # or "hash"
     trials: int | None = None  # of one rater at most; None: until nothing is left
+    experts: int = 2  # who come at the end if scenes are undecided then
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
         if self.strengths not in STRENGTHS:
             raise ValueError(f"strengths {self.strengths!r}: choose one of {', '.join(STRENGTHS)}")
-        if self.raters < 1:
-            raise ValueError(f"raters: at least 1 is needed, found {self.raters}")
+        if self.raters < 1 or self.experts < 0:
+            raise ValueError(f"{self.raters} raters and {self.experts} experts: at least 1 and 0 are needed")
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class Progress:
 
     raters: int
     votes: int
-    undecided: int  # real scenes that still take votes
+    undecided: int  # real scenes without a verdict
 
 
 @dataclass
@@ -78,21 +87,44 @@ class _Visitor:
 def simulate(catalog: Catalog, study_id: int, simulation: Simulation, at: datetime) -> Iterator[Progress]:
     """Let simulated raters rate until no scene takes votes or nobody has a trial left; yields after each vote.
 
-    `at` is the first moment of a clock that only this simulation moves; raters sit side by side. The answers
-    follow from the seed. Raises ValueError where the study takes no votes.
+    `at` is the first moment of a clock that only this simulation moves; raters sit side by side, experts come
+    after them to what is undecided. The answers follow from the seed. Raises ValueError where the study takes
+    no votes.
     """
-    visitors = retrying(catalog, lambda session: _join(session, study_id, simulation, at))
-    votes_given = 0
-    while visitors:
-        visitor = min(visitors, key=lambda one: (one.free_at, one.number))
+    visitors = write(catalog, lambda session: _join(session, study_id, simulation, at))
+    moments = [at]
+    for moment in _sit(catalog, visitors, simulation):
+        moments.append(moment)
+        yield _progress(catalog, study_id, len(visitors), len(moments) - 1)
+    end = max(moments)
+    experts = write(catalog, lambda session: _join_experts(session, study_id, simulation, end))
+    for moment in _sit(catalog, experts, simulation):
+        moments.append(moment)
+        yield _progress(catalog, study_id, len(visitors) + len(experts), len(moments) - 1)
+
+
+def _sit(catalog: Catalog, visitors: list[_Visitor], simulation: Simulation) -> Iterator[datetime]:
+    """Always the one who is free first answers the next trial; yields when, until nobody has one left."""
+    present = list(visitors)
+    while present:
+        visitor = min(present, key=lambda one: (one.free_at, one.number))
         if _one_trial(catalog, visitor, simulation):
-            votes_given += 1
-            yield Progress(simulation.raters, votes_given, _undecided(catalog, study_id))
+            yield visitor.free_at
         else:
-            visitors.remove(visitor)
+            present.remove(visitor)
 
 
-def _join(session: Session, study_id: int, simulation: Simulation, at: datetime) -> list[_Visitor]:
+def _join_experts(session: Session, study_id: int, simulation: Simulation, at: datetime) -> list[_Visitor]:
+    """Experts, if there is anything that waits for them."""
+    waiting = select(StudyScene.id).where(StudyScene.study_id == study_id, AWAITS_EXPERTS).limit(1)
+    if session.scalar(waiting) is None:
+        return []
+    return _join(session, study_id, simulation, at, is_expert=True)
+
+
+def _join(
+    session: Session, study_id: int, simulation: Simulation, at: datetime, *, is_expert: bool = False
+) -> list[_Visitor]:
     """New raters who have consented and passed every check but training, which they sit for themselves."""
     study = session.get_one(Study, study_id)
     if study.state != "open":
@@ -100,11 +132,12 @@ def _join(session: Session, study_id: int, simulation: Simulation, at: datetime)
     counted = select(func.count(Rater.id)).where(Rater.study_id == study.id, Rater.simulated)
     before = session.scalar(counted) or 0
     visitors = []
-    for number in range(before, before + simulation.raters):
+    for number in range(before, before + (simulation.experts if is_expert else simulation.raters)):
         rater = Rater(
             public_id=_digest("rater", study.seed, study.id, simulation.seed, number)[:32],
             study_id=study.id,
             simulated=True,
+            is_expert=is_expert,
             joined_at=at,
             instructions_at=at,
             colour_passed=True,
@@ -124,7 +157,7 @@ def _one_trial(catalog: Catalog, visitor: _Visitor, simulation: Simulation) -> b
     """Answer the visitor's next trial; False where there is none for them."""
     if simulation.trials is not None and visitor.answered >= simulation.trials:
         return False
-    trial_id = retrying(catalog, lambda session: _next_trial(session, visitor))
+    trial_id = write(catalog, lambda session: _next_trial(session, visitor))
     if trial_id is None:
         return False
     with catalog.reading() as session:
@@ -207,20 +240,15 @@ def _body(trial: Assignment, answer: SimulatedAnswer) -> str:
     return json.dumps(document, sort_keys=True)
 
 
-def _undecided(catalog: Catalog, study_id: int) -> int:
-    with catalog.reading() as session:
-        return undecided_scenes(session, study_id)
-
-
-def undecided_scenes(session: Session, study_id: int) -> int:
-    """Real scenes that still take votes."""
+def _progress(catalog: Catalog, study_id: int, raters: int, votes_given: int) -> Progress:
     query = select(func.count(StudyScene.id)).where(
         StudyScene.study_id == study_id,
         StudyScene.role == "real",
-        StudyScene.state == "continue",
+        StudyScene.state.in_(("continue", "adjudicate")),
         StudyScene.void_reason.is_(None),
     )
-    return session.scalar(query) or 0
+    with catalog.reading() as session:
+        return Progress(raters, votes_given, session.scalar(query) or 0)
 
 
 def _digest(*parts: object) -> str:

@@ -12,7 +12,6 @@ from werkzeug.wrappers import Response
 
 from study_app import clock, flow
 from study_app.identity import RATER_KEY
-from study_app.languages import gettext
 from study_app.models import Rater
 
 CODE_KEY = "resume_code"
@@ -28,7 +27,7 @@ def rater_with_data(db: Session) -> Rater:
     """As `known_rater`, but answers 401 where there is none: who withdrew may still see and erase their data."""
     found = known_rater(db)
     if found is None:
-        abort(401, gettext("Please open your invitation link again."))
+        abort(401, "Please open your invitation link again.")
     return found
 
 

@@ -24,7 +24,7 @@ def results(study_id: str | None, data: Path) -> None:
         study = study_of(session, study_id)
         rows = [
             (one.verdict.scene, one.state, one.verdict.raters, one.leader, one.verdict.p_best)
-            + (one.verdict.p_near, one.verdict.acceptable_share, one.verdict.reason)
+            + (one.verdict.p_near, one.verdict.acceptable_share, one.why)
             for one in scene_verdicts(session, study)
         ]
         click.echo(f"study {study.public_id} ({study.title}) is {study.state}, rule {study.rule_hash[:12]}\n")

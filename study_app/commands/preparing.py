@@ -33,6 +33,7 @@ def serve(host: str, port: int, data: Path) -> None:
     from study_app.settings import load_study_settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     with opened(data) as catalog:
         with catalog.reading() as session:
             first_run.require_scenes(session, data)
@@ -180,10 +181,12 @@ def invite(
 
     with opened(data) as catalog, catalog.writing() as session:
         secret_key = load_study_settings(data, make_secret=True).secret_key
-        at = clock.now()
+        study, at = study_of(session, study_id), clock.now()
+        if study.state in ("closed", "frozen"):
+            raise ValueError(f"study {study.title!r} is {study.state}: a link would let nobody in")
         made, token = make_invite(
             session,
-            study_of(session, study_id),
+            study,
             secret_key,
             label=label,
             is_personal=personal,

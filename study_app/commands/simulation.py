@@ -30,12 +30,19 @@ SHARE = click.FloatRange(0, 1)
     type=click.Choice(["quality", "hash"]),
     default="quality",
     show_default=True,
-    help="What is true of the pictures: follows their objective score, or only a hash of their key.",
+    help="What is true of the pictures: follows the order of their objective score, or only a hash of their key.",
 )
 @click.option(
     "--spread", type=click.FloatRange(0, 10), default=0.7, show_default=True, help="Between people."
 )
 @click.option("--lapse", type=SHARE, default=0.03, show_default=True, help="Share of careless answers.")
+@click.option(
+    "--experts",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="For scenes undecided at the end.",
+)
 @click.option("--trials", type=click.IntRange(min=1), help="Of one rater at most.  [default: all there are]")
 @study_option
 @data_option
@@ -45,6 +52,7 @@ def simulate_raters(
     strengths: str,
     spread: float,
     lapse: float,
+    experts: int,
     trials: int | None,
     study_id: str | None,
     data: Path,
@@ -59,7 +67,7 @@ def simulate_raters(
     from study_app.simulated_raters import Simulation, simulate
 
     model = RaterModel(spread=spread, lapse=lapse)
-    simulation = Simulation(raters, seed, model, strengths, trials)
+    simulation = Simulation(raters, seed, model, strengths, trials, experts)
     with opened(data) as catalog:
         with catalog.reading() as session:
             study = study_of(session, study_id).id

@@ -59,5 +59,10 @@ def _problem(session: Session, name: str, role: str) -> str | None:
 def _page(session: Session, who: Experimenter, **more: Any) -> str:
     accounts = session.scalars(select(Experimenter).order_by(Experimenter.name)).all()
     return render_template(
-        "lab/accounts.html", accounts=accounts, roles=EXPERIMENTER_ROLES, now=clock.now(), **permissions(who), **more
+        "lab/accounts.html",
+        accounts=accounts,
+        roles=EXPERIMENTER_ROLES,
+        now=clock.now(),
+        **permissions(who),
+        **more,
     )

@@ -40,14 +40,16 @@ def _table(scenes: tuple[SceneVotes, ...]) -> tuple[Standing, ...]:
 
 
 def _strength_plot(standings: tuple[Standing, ...]) -> plots.Plot:
-    estimates = tuple(plots.Estimate(one.algorithm, one.strength, *one.strength_interval) for one in standings)
+    estimates = tuple(
+        plots.Estimate(one.algorithm, one.strength, *one.strength_interval) for one in standings
+    )
     return plots.intervals("Strength over all scenes", "strength (log scale, mean 0)", estimates)
 
 
 def _share_plot(standings: tuple[Standing, ...]) -> plots.Plot:
     ordered = sorted(standings, key=lambda one: -one.share)
-    estimates = tuple(
-        plots.Estimate(one.algorithm, 100 * one.share, *(100 * end for end in one.share_interval))
-        for one in ordered
-    )
-    return plots.intervals("Share of first picks", "per cent of first picks", estimates, digits=1)
+    estimates = []
+    for one in ordered:
+        low, high = one.share_interval
+        estimates.append(plots.Estimate(one.algorithm, 100 * one.share, 100 * low, 100 * high))
+    return plots.intervals("Share of first picks", "per cent of first picks", tuple(estimates), digits=1)

@@ -6,7 +6,7 @@ import re
 
 from flask import Blueprint, Response
 
-
+from study_app import clock
 from study_app.database import database
 from study_app.exporting import export_zip
 from study_app.lab.visits import MAY_DECIDE, catch_up, visit
@@ -38,7 +38,7 @@ def report(study_id: str) -> Response:
     catch_up(study_id)
     with database().reading() as session:
         here = visit(session, study_id, *MAY_DECIDE)
-        page = report_html(session, here.study).encode()
+        page = report_html(session, here.study, clock.now()).encode()
         return _download(page, "text/html; charset=utf-8", _file_name(here.study, "html"))
 
 

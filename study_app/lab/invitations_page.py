@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from study_app import audit, clock
 from study_app.database import database
 from study_app.invites import make_invite, revoke_invite
+from study_app.lab.numbers_typed import number_between
 from study_app.lab.visits import MAY_PREPARE, Visit, visit
 from study_app.models import Invite, Study
 from study_app.tokens import invite_token
@@ -49,8 +50,8 @@ def make(study_id: str) -> Response | tuple[str, int]:
     with database().writing() as session:
         here = visit(session, study_id, *MAY_PREPARE)
         try:
-            days = _between("Days until it expires", wish["days"], LONGEST_DAYS)
-            uses = 1 if is_personal else _between("Uses", wish["max_uses"], MOST_USES)
+            days = number_between("Days until it expires", wish["days"], 1, LONGEST_DAYS)
+            uses = 1 if is_personal else number_between("Uses of a lab link", wish["max_uses"], 1, MOST_USES)
         except ValueError as error:
             return _page(session, here, wish=wish, problem=str(error)), 422
         invite, _ = make_invite(
@@ -89,7 +90,8 @@ def links(session: Session, study: Study, at: datetime) -> list[Link]:
     )
     base = request.host_url.rstrip("/")
     return [
-        Link(one, f"{base}/join/{invite_token(secret_key, one.public_id)}", _state(one, at)) for one in invites
+        Link(one, f"{base}/join/{invite_token(secret_key, one.public_id)}", _state(one, at))
+        for one in invites
     ]
 
 
@@ -108,9 +110,3 @@ def _page(
 ) -> str:
     found = links(session, here.study, clock.now())
     return here.page("lab/invitations.html", links=found, wish=wish or DEFAULT_WISH, problem=problem)
-
-
-def _between(label: str, text: str, most: int) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
-        raise ValueError(f"{label}: a whole number from 1 to {most} expected, found {text[:20]!r}")
-    return int(text)

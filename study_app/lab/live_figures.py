@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from study_app import tally
@@ -55,6 +55,8 @@ class LiveFigures:
     certainties: tuple[float, ...]  # of scenes with votes
     forecast: Forecast | None
     last_answer: datetime | None
+    last_hour: int  # answers
+    taking_votes: int  # scenes
     wanting: tuple[Wanting, ...]
 
 
@@ -87,11 +89,13 @@ def live_figures(session: Session, study: Study, rule: Rule, at: datetime) -> Li
         )
         if study.state == "open" else None,
         last_answer=None if last is None else last.replace(second=0, microsecond=0),
+        last_hour=_since(session, study, at - timedelta(hours=1)),
+        taking_votes=states["continue"],
         wanting=tuple(filter(None, (_wanting(row) for row in rows))),
     )  # fmt: skip
 
 
-def _first_answers(study: Study) -> tuple:  # type: ignore[type-arg]
+def _first_answers(study: Study) -> tuple[ColumnElement[bool], ...]:
     """Conditions for answers to real scenes; a changed answer is no further one."""
     of_study = select(StudyScene.id).where(StudyScene.study_id == study.id, StudyScene.role == "real")
     return (Assignment.study_scene_id.in_(of_study), Assignment.round == 1, Vote.version == 1)
@@ -107,6 +111,12 @@ def _hours(session: Session, study: Study, until: datetime) -> tuple[tuple[str, 
         if hour in counts:
             counts[hour] += 1
     return tuple((f"{start:%H:%M}", count) for start, count in counts.items())
+
+
+def _since(session: Session, study: Study, start: datetime) -> int:
+    """Answers from this time on."""
+    query = select(func.count()).select_from(Vote).join(Assignment).where(*_first_answers(study))
+    return session.scalar(query.where(Vote.server_at >= start)) or 0
 
 
 def _people(session: Session, study: Study, at: datetime) -> People:

@@ -70,7 +70,10 @@ def _shown(session: Session, here: Visit) -> Shown:
     made = backups(current_app.extensions["study_settings"].data)
     backup = datetime.fromtimestamp(made[-1].stat().st_mtime, UTC).replace(tzinfo=None) if made else None
     return Shown(
-        live_figures(session, here.study, rule, at), rule, backup, next(open_links, None) if may_send else None
+        live_figures(session, here.study, rule, at),
+        rule,
+        backup,
+        next(open_links, None) if may_send else None,
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from study_app.database import database
 from study_app.decisions import PRESETS, Rule, rule_from_json
+from study_app.lab.numbers_typed import number_of
 from study_app.lab.visits import visit
 from study_app.models import StudyScene
 from study_app.planning import Assumptions, Plan, plan
@@ -24,7 +25,7 @@ FIELDS = {
     "spread": "Spread of the others (logit)",
     "lapse": "Share of slips",
     "picks": "Picks a rater makes (1 to 3)",
-    "acceptable": "Share who accept their first pick",
+    "acceptable": "Share who accept no. 1",
     "seconds_per_trial": "Seconds a trial",
     "trials_per_person": "Trials a person",
 }
@@ -44,10 +45,10 @@ class Wish:
     def assumptions(self) -> Assumptions:
         """The numbers that are meant; ValueError names what is none or impossible."""
         values = {
-            name: _number(label, self.fields[name], int if name in WHOLE_NUMBERS else float)
+            name: number_of(label, self.fields[name], int if name in WHOLE_NUMBERS else float)
             for name, label in FIELDS.items()
         }
-        shares = {gap: _number(f"Scenes with gap {gap:g}", text, float) for gap, text in self.gaps.items()}
+        shares = {gap: number_of(f"Scenes with gap {gap:g}", text, float) for gap, text in self.gaps.items()}
         if min(shares.values()) < 0 or not sum(shares.values()):
             raise ValueError("Scenes by gap: shares of 0 or more expected, not all 0")
         gaps = tuple((gap, share / sum(shares.values())) for gap, share in shares.items() if share)
@@ -66,7 +67,12 @@ def page(study_id: str) -> str:
         wish = _wish(request.args, scenes or 1)
         made, problem = _plan(wish, rule) if request.args else (None, None)
         return here.page(
-            "lab/planner.html", wish=wish, fields=FIELDS, rules=(THIS_STUDY, *PRESETS), plan=made, problem=problem
+            "lab/planner.html",
+            wish=wish,
+            fields=FIELDS,
+            rules=(THIS_STUDY, *PRESETS),
+            plan=made,
+            problem=problem,
         )
 
 
@@ -90,11 +96,3 @@ def _wish(query: Mapping[str, str], scenes: int) -> Wish:
         fields={name: query.get(name, f"{getattr(usual, name):g}").strip() for name in FIELDS},
         gaps={gap: query.get(f"gap_{gap:g}", "25").strip() for gap in GAPS},
     )
-
-
-def _number(label: str, text: str, kind: type[int] | type[float]) -> int | float:
-    try:
-        return kind(text)
-    except ValueError:
-        wanted = "a whole number" if kind is int else "a number"
-        raise ValueError(f"{label}: {wanted} expected, found {text[:20]!r}") from None

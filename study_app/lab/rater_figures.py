@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -127,7 +128,9 @@ def _answers(session: Session, study: Study) -> dict[int, tuple[int, datetime]]:
         select(Assignment.rater_id, func.count(), func.max(Vote.server_at))
         .join(Vote, Vote.assignment_id == Assignment.id)
         .where(
-            Assignment.study_scene.has(study_id=study.id, role="real"), Assignment.round == 1, Vote.version == 1
+            Assignment.study_scene.has(study_id=study.id, role="real"),
+            Assignment.round == 1,
+            Vote.version == 1,
         )
         .group_by(Assignment.rater_id)
     )
@@ -145,17 +148,22 @@ def _newest_exclusions(session: Session, study: Study) -> dict[int, Exclusion]:
 
 
 def _failed_displays(session: Session, study: Study) -> set[int]:
-    query = (
-        select(Sitting.rater_id)
-        .join(Rater, Rater.id == Sitting.rater_id)
-        .where(Rater.study_id == study.id, Sitting.display_passed.is_(False))
-    )
-    return set(session.scalars(query))
+    """Raters who never sat before a display that passed."""
+    of_study = select(Sitting.rater_id, Sitting.display_passed).join(Rater, Rater.id == Sitting.rater_id)
+    rows = session.execute(of_study.where(Rater.study_id == study.id)).all()
+    fine = {rater for rater, passed in rows if passed is not False}
+    return {rater for rater, _ in rows} - fine
 
 
 def sittings_of(session: Session, rater: Rater) -> Sequence[Sitting]:
     """The rater's sittings in order."""
     return session.scalars(select(Sitting).where(Sitting.rater_id == rater.id).order_by(Sitting.number)).all()
+
+
+def screen_of(display: Mapping[str, Any]) -> str:
+    """Width and height of the screen as the display check stored them."""
+    sides = display.get("screen") or [display.get("width"), display.get("height")]
+    return " × ".join(str(side) for side in sides) if all(sides) else "–"
 
 
 def plates_of(session: Session, rater: Rater) -> Sequence[ScreeningAnswer]:
@@ -167,4 +175,6 @@ def plates_of(session: Session, rater: Rater) -> Sequence[ScreeningAnswer]:
 
 def exclusions_of(session: Session, rater: Rater) -> Sequence[Exclusion]:
     """Every exclusion and restoration, oldest first."""
-    return session.scalars(select(Exclusion).where(Exclusion.rater_id == rater.id).order_by(Exclusion.id)).all()
+    return session.scalars(
+        select(Exclusion).where(Exclusion.rater_id == rater.id).order_by(Exclusion.id)
+    ).all()

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from study_app import audit, clock, plots, tally
 from study_app.agreement import PositionBias
 from study_app.database import database
-from study_app.lab.rater_figures import exclusions_of, plates_of, raters_figures, sittings_of
+from study_app.lab.rater_figures import exclusions_of, plates_of, raters_figures, screen_of, sittings_of
 from study_app.lab.visits import MAY_DECIDE, Visit, catch_up, visit
 from study_app.models import Rater
 
@@ -46,6 +46,7 @@ def rater(study_id: str, rater_id: str) -> str:
             sittings=sittings_of(session, row),
             plates=plates_of(session, row),
             exclusions=exclusions_of(session, row),
+            screen_of=screen_of,
         )
 
 

@@ -139,7 +139,10 @@ def _votes(
 ) -> tuple[VoteLine, ...]:
     counting = {answer.vote_id for answer in (*counted.answers, *counted.expert_answers)}
     newest = (
-        select(func.max(Vote.version)).where(Vote.assignment_id == Assignment.id).scalar_subquery().correlate(Assignment)
+        select(func.max(Vote.version))
+        .where(Vote.assignment_id == Assignment.id)
+        .scalar_subquery()
+        .correlate(Assignment)
     )
     rows = session.execute(
         select(Vote, Assignment.round, Rater)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,13 +41,7 @@ def page(study_id: str) -> str:
     wanted = request.args.get("state")
     with database().reading() as session:
         here = visit(session, study_id)
-        counts = dict(
-            session.execute(
-                select(StudyScene.state, func.count())
-                .where(StudyScene.study_id == here.study.id, StudyScene.role == "real")
-                .group_by(StudyScene.state)
-            ).tuples()
-        )
+        counts = _by_state(session, here.study)
         return here.page(
             "lab/scenes.html",
             lines=_lines(session, here.study, wanted if wanted in SCENE_STATES else None),
@@ -83,36 +78,35 @@ def scene(study_id: str, scene_id: int) -> str:
 def void(study_id: str, scene_id: int) -> Response:
     """Take the scene out, for a reason."""
     reason = request.form.get("reason", "").replace("\0", "").strip()[:LONGEST_REASON]
-    if not reason:
-        flash("Say why the scene is void; nothing was changed.")
-        return _back(study_id, scene_id)
-    return _change(study_id, scene_id, "void scene", void_reason=reason)
+    return _change(study_id, scene_id, "void scene", {"void_reason": reason} if reason else {})
 
 
 @blueprint.post("/scenes/<int:scene_id>/restore")
 def restore(study_id: str, scene_id: int) -> Response:
     """Take a void scene in again."""
-    return _change(study_id, scene_id, "restore scene", void_reason=None)
+    return _change(study_id, scene_id, "restore scene", {"void_reason": None})
 
 
 @blueprint.post("/scenes/<int:scene_id>/experts")
 def send_to_experts(study_id: str, scene_id: int) -> Response:
     """Let experts settle the scene in a blind trial."""
-    return _change(study_id, scene_id, "send to experts", sent_to_experts=True)
+    return _change(study_id, scene_id, "send to experts", {"sent_to_experts": True})
 
 
-def _change(study_id: str, scene_id: int, action: str, **columns: str | bool | None) -> Response:
+def _change(study_id: str, scene_id: int, action: str, columns: Mapping[str, str | bool | None]) -> Response:
     """Write a decision of the experimenter, log it, and let the scene's state follow."""
     at = clock.now()
     with database().writing() as session:
         here = visit(session, study_id, *MAY_DECIDE)
         row = _scene(session, here, scene_id)
-        for name, value in columns.items():
-            setattr(row, name, value)
-        session.flush()
-        tally.refresh_scene(session, row, at)
-        _log(session, here, action, row, at)
-    return _back(study_id, scene_id)
+        if not columns:
+            flash("Say why the scene is void; nothing was changed.")
+        elif any(getattr(row, name) != value for name, value in columns.items()):
+            for name, value in columns.items():
+                setattr(row, name, value)
+            tally.refresh_scene(session, row, at)
+            _log(session, here, action, row, at)
+    return redirect(url_for("results.scenes.scene", study_id=study_id, scene_id=scene_id), 303)
 
 
 def _log(session: Session, here: Visit, action: str, row: StudyScene, at: datetime) -> None:
@@ -122,15 +116,20 @@ def _log(session: Session, here: Visit, action: str, row: StudyScene, at: dateti
     audit.record(session, here.experimenter.name, action, detail, at)
 
 
-def _back(study_id: str, scene_id: int) -> Response:
-    return redirect(url_for("results.scenes.scene", study_id=study_id, scene_id=scene_id), 303)
-
-
 def _scene(session: Session, here: Visit, scene_id: int) -> StudyScene:
     row = session.get(StudyScene, scene_id)
     if row is None or row.study_id != here.study.id or row.role != "real":
         abort(404)
     return row
+
+
+def _by_state(session: Session, study: Study) -> dict[str, int]:
+    query = (
+        select(StudyScene.state, func.count())
+        .where(StudyScene.study_id == study.id, StudyScene.role == "real")
+        .group_by(StudyScene.state)
+    )
+    return {state: count for state, count in session.execute(query)}  # noqa: C416 - rows are no pairs for mypy
 
 
 def _lines(session: Session, study: Study, state: str | None) -> list[Line]:

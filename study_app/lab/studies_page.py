@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from study_app import audit, clock, studies
+from study_app.consent import blocks
 from study_app.database import database
 from study_app.decisions import PRESETS, Rule, rule_from_json
 from study_app.identity import require_experimenter
+from study_app.lab.numbers_typed import number_of
 from study_app.lab.visits import MAY_PREPARE, permissions, visit
-from study_app.models import STUDY_MODES, AuditEvent, Rater, Study, StudyItem, StudyScene
+from study_app.models import ROLES, STUDY_MODES, AuditEvent, Rater, Study, StudyItem, StudyScene
 
 OWN = "own"
 RULE_FIELDS = {
@@ -63,7 +65,7 @@ class Wish:
             return PRESETS[self.preset]
         values: dict[str, Any] = {"mode": self.own["mode"]}
         for name, label in RULE_FIELDS.items():
-            values[name] = _number(label, self.own[name], int if name in WHOLE_NUMBERS else float)
+            values[name] = number_of(label, self.own[name], int if name in WHOLE_NUMBERS else float)
         return Rule(**values)
 
 
@@ -95,7 +97,7 @@ def create() -> Response | tuple[str, int]:
         try:
             with session.begin_nested():
                 study, left_out = studies.create_study(
-                    session, wish.title, wish.rule(), seed=_number("Seed", wish.seed, int),
+                    session, wish.title, wish.rule(), seed=number_of("Seed", wish.seed, int),
                     data=current_app.extensions["study_settings"].data, at=clock.now(),
                     allow_missing=wish.allow_missing,
                 )  # fmt: skip
@@ -118,18 +120,18 @@ def page(study_id: str) -> str:
     with database().reading() as session:
         here = visit(session, study_id)
         rule = rule_from_json(here.study.rule_json)
-        counted = select(StudyScene.role, func.count()).where(StudyScene.study_id == here.study.id)
-        roles = dict(session.execute(counted.group_by(StudyScene.role)).tuples().all())
+        roles = [scene.role for scene in here.study.scenes]
         return here.page(
             "lab/setup.html",
             rule_lines=[
                 ("Mode", rule.mode),
                 *((label, getattr(rule, name)) for name, label in RULE_FIELDS.items()),
             ],
-            roles={role: roles.get(role, 0) for role in ("real", "training", "gold")},
+            roles={role: roles.count(role) for role in ROLES},
             pictures=_real_pictures(session, here.study),
             disk_bytes=studies.disk_bytes(here.study, current_app.extensions["study_settings"].data),
             left_out=_left_out(session, here.study),
+            consent=blocks(here.study.consent_text),
         )
 
 
@@ -169,14 +171,6 @@ def _wish(form: Mapping[str, str]) -> Wish:
         seed=form.get("seed", "").strip(),
         allow_missing=form.get("allow_missing") == "1",
     )
-
-
-def _number(label: str, text: str, kind: type[int] | type[float]) -> int | float:
-    try:
-        return kind(text)
-    except ValueError:
-        wanted = "a whole number" if kind is int else "a number"
-        raise ValueError(f"{label}: {wanted} expected, found {text!r}") from None
 
 
 def _form(wish: Wish, shown: dict[str, Any], **more: Any) -> str:

@@ -29,7 +29,9 @@ class Visit:
 
     def page(self, template: str, **values: Any) -> str:
         """The page inside the frame of this study."""
-        return render_template(template, visit=self, study=self.study, **permissions(self.experimenter), **values)
+        return render_template(
+            template, visit=self, study=self.study, **permissions(self.experimenter), **values
+        )
 
 
 def visit(session: Session, study_id: str, *roles: str) -> Visit:

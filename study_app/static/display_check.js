@@ -18,15 +18,6 @@ function canvasOf(id, widthInRem, heightInRem) {
   return { context, width: canvas.width, height: canvas.height };
 }
 
-// A canvas between two device pixels would be blurred: shift it onto the raster.
-function alignToPixels(canvas) {
-  canvas.style.transform = 'none';
-  const ratio = window.devicePixelRatio;
-  const box = canvas.getBoundingClientRect();
-  const rest = (value) => Math.round(value * ratio) / ratio - value;
-  canvas.style.transform = `translate(${rest(box.left + window.scrollX)}px, ${rest(box.top + window.scrollY)}px)`;
-}
-
 function drawLines() {
   const { context, width, height } = canvasOf('lines', 21, 4.8);
   context.fillStyle = '#777';
@@ -40,7 +31,6 @@ function drawLines() {
       else context.fillRect(left, line, height, 1);
     }
   });
-  alignToPixels(document.getElementById('lines'));
 }
 
 function drawField(id, levels, ground) {

@@ -6,7 +6,6 @@ import hashlib
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from builder.catalog import Candidate, Exposure, Scene
@@ -39,11 +38,13 @@ def add_many_scenes(session: Session, count: int, *, candidates: int = 13) -> No
 def open_crowd_study(
     session: Session, data: Path, rule: Rule, at: datetime, *, only_added: bool = False
 ) -> Study:
-    """A study of all scenes; `only_added`: of those alone that `add_many_scenes` made (and no gold scene)."""
-    if only_added:
-        session.execute(update(Scene).where(Scene.name.not_like("scene-%")).values(status="rejected"))
-    study, _ = create_study(session, "Crowd", rule, seed=11, data=data, at=at, allow_missing=True)
+    """An open study of all scenes; `only_added`: trials are of those alone that `add_many_scenes` made."""
+    study, _ = create_study(session, "Crowd", rule, seed=11, data=data, at=at)
     open_study(session, study, at)
+    for scene in study.scenes:
+        if only_added and scene.role != "training" and not scene.scene.name.startswith("scene-"):
+            scene.void_reason = "not part of the crowd"
+    session.flush()
     return study
 
 

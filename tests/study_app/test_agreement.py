@@ -61,6 +61,7 @@ def test_limits_of_w() -> None:
     assert kendall_w(3, [(0, 1, 2), (2, 1, 0)]) == pytest.approx(0)
     assert kendall_w(13, [(4,)]) is None
     assert kendall_w(1, [(0,), (0,)]) is None
+    assert kendall_w(5, [(), ()]) is None
     with pytest.raises(ValueError, match=r"ranking \(3, 3\)"):
         kendall_w(5, [(3, 3), (1,)])
 

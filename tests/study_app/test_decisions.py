@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import random
 
 import numpy as np
@@ -16,15 +14,10 @@ from study_app.decisions import (
     PRESETS,
     Answer,
     Evaluation,
-    Rule,
-    adjudicate,
     chance_acceptable,
     evaluate,
     looks,
-    rule_from_json,
-    shortlist,
 )
-from study_app.models import SCENE_STATES, STUDY_MODES, VOTE_KINDS
 
 STANDARD = PRESETS["standard"]
 MOST_VOTES = PRESETS["most-votes"]
@@ -53,78 +46,6 @@ def _random_answers(seed: int, count: int) -> list[Answer]:
         else:
             answers.append(Answer(number, kind))
     return answers
-
-
-# --- the rule itself
-
-
-def test_the_words_are_those_of_the_tables() -> None:
-    assert {preset.mode for preset in PRESETS.values()} <= set(STUDY_MODES)
-    assert {"continue", "accept", "accept-equivalent", "reject", "adjudicate", "ambiguous"} < set(
-        SCENE_STATES
-    )
-    for kind in VOTE_KINDS:
-        assert Answer(1, kind, (0,) if kind == "choice" else (), True if kind == "choice" else None)
-
-
-def test_canonical_json_and_its_hash() -> None:
-    text = (
-        '{"acceptable":0.9,"cap":30,"delta":0.5,"minimum":8,"mode":"posterior","p_best":0.95,"p_near":0.95,'
-        '"prior_sd":1.5,"version":1}'
-    )
-    assert STANDARD.to_json() == text
-    assert STANDARD.hash == hashlib.sha256(text.encode()).hexdigest()
-    assert Rule(prior_sd=2).hash == Rule(prior_sd=2.0).hash != STANDARD.hash
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_json_brings_a_rule_back(name: str) -> None:
-    assert rule_from_json(PRESETS[name].to_json()) == PRESETS[name]
-
-
-def test_presets_of_the_specification() -> None:
-    figures = {name: (rule.p_best, rule.minimum, rule.cap) for name, rule in PRESETS.items()}
-    assert figures["standard"] == (0.95, 8, 30)
-    assert figures["strict"] == (0.99, 12, 60)
-    assert figures["quick"] == (0.90, 5, 15)
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
-        ("mode", "lottery", "mode is 'lottery'; known are posterior, most-votes"),
-        ("p_best", 1.5, "p_best is 1.5"),
-        ("p_best", 0.5, "p_best is 0.5"),
-        ("p_near", float("nan"), "p_near is nan"),
-        ("acceptable", "0.9", "acceptable is '0.9'"),
-        ("delta", 0, "delta is 0"),
-        ("delta", True, "delta is True"),
-        ("prior_sd", -1.0, "prior_sd is -1.0"),
-        ("minimum", 0, "minimum is 0"),
-        ("minimum", 31, "minimum is 31 and cap is 30"),
-        ("cap", 30.0, "cap is 30.0; a whole number"),
-        ("cap", 10_000, "cap is 10000"),
-        ("version", 2, "version is 2; this program knows 1"),
-    ],
-)
-def test_an_impossible_rule_names_its_field(field: str, value: object, message: str) -> None:
-    text = json.dumps({**json.loads(STANDARD.to_json()), field: value})
-    with pytest.raises(ValueError, match=message):
-        rule_from_json(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "rule: not JSON"),
-        ("[1]", "not a JSON object"),
-        (STANDARD.to_json()[:-1] + ',"luck":1}', "unknown field luck"),
-        (STANDARD.to_json().replace('"cap":30,', ""), "missing field cap"),
-    ],
-)
-def test_unreadable_rules(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        rule_from_json(text)
 
 
 # --- acceptability
@@ -329,73 +250,6 @@ def test_more_than_half_not_acceptable_rejects_in_most_votes() -> None:
     assert evaluate(MOST_VOTES, 13, _answers((7, (4,), False), (8, (4,), True))).state == "accept"
     half = dataclasses.replace(MOST_VOTES, minimum=4, cap=4)
     assert evaluate(half, 13, _answers((2, (4,), False), (2, (4,), True))).state == "accept"
-
-
-# --- experts
-
-
-def _expert(vote_id: int, item: int | None, accept: bool = True) -> Answer:
-    if item is None:
-        return Answer(vote_id, "cannot_tell")
-    return Answer(vote_id, "choice", (item,), accept, shown=(4, 5, 6))
-
-
-@pytest.fixture
-def torn() -> list[Answer]:
-    """30 answers without a verdict."""
-    answers = _answers((12, (4,), True), (12, (5,), True), (6, (6,), True))
-    assert evaluate(STANDARD, 13, answers).state == "adjudicate"
-    return answers
-
-
-def test_experts_see_two_to_four_items(torn: list[Answer]) -> None:
-    look = evaluate(STANDARD, 13, torn)
-    shown = shortlist(look)
-    assert set(shown[:2]) == {4, 5}
-    assert all(look.p_best[item] >= 0.02 for item in shown)
-    assert len(shortlist(evaluate(STANDARD, 13, []))) == 4
-    assert len(shortlist(_state((30, (4,), True)))) == 2  # one item would be no choice
-
-
-def test_two_experts_who_agree_decide(torn: list[Answer]) -> None:
-    look = adjudicate(STANDARD, 13, torn, [_expert(101, 5), _expert(102, 5)])
-    assert (look.state, look.leader, look.acceptable_by_supporters) == ("accept", 5, (12, 12))
-    assert look.reason.startswith("adjudicated")
-    assert look.p_best == evaluate(STANDARD, 13, torn).p_best  # experts are no voters
-
-
-@pytest.mark.parametrize(
-    "experts",
-    [
-        [_expert(101, 4), _expert(102, 5)],
-        [_expert(101, 4), _expert(102, 4, accept=False)],
-        [_expert(101, 4), _expert(102, None)],
-        [_expert(101, None), _expert(102, None)],
-    ],
-)
-def test_experts_who_do_not_agree_leave_no_reference(torn: list[Answer], experts: list[Answer]) -> None:
-    assert adjudicate(STANDARD, 13, torn, experts).state == "ambiguous"
-    assert adjudicate(STANDARD, 13, torn, experts[::-1]).state == "ambiguous"
-
-
-def test_one_expert_is_not_enough_and_a_third_comes_too_late(torn: list[Answer]) -> None:
-    waiting = adjudicate(STANDARD, 13, torn, [_expert(101, 4)])
-    assert (waiting.state, waiting.reason) == ("adjudicate", "1 of 2 experts have answered")
-    assert adjudicate(STANDARD, 13, torn, [_expert(101, 4), Answer(102, "technical")]).state == "adjudicate"
-    three = [_expert(103, 5), _expert(102, 4), _expert(101, 4)]
-    assert adjudicate(STANDARD, 13, torn, three).leader == 4
-
-
-def test_a_verdict_of_the_raters_stands() -> None:
-    answers = _answers((12, (4,), True))
-    experts = [_expert(101, 5), _expert(102, 5)]
-    assert adjudicate(STANDARD, 13, answers, experts) == evaluate(STANDARD, 13, answers)
-
-
-def test_a_scene_sent_to_experts_early_waits_for_them() -> None:
-    answers = _answers((3, (4,), True))
-    assert adjudicate(STANDARD, 13, answers, []).state == "adjudicate"
-    assert adjudicate(STANDARD, 13, answers, [_expert(9, 4), _expert(8, 4)]).state == "accept"
 
 
 # --- calibration
