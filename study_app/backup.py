@@ -30,6 +30,7 @@ from study_app.whole_files import sha256_of, whole_file, write_whole
 
 FOLDER = "study/backups"
 HOURLY = "hourly"
+TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"  # sorts by time
 KEPT_HOURLY = 48  # the newest; of older hourly ones the last of each day stays
 PG_TIMEOUT_SECONDS = 3600
 
@@ -75,7 +76,7 @@ def make_backup(catalog: Catalog, data: Path, *, label: str, at: datetime) -> Pa
     url = catalog.engine.url
     is_sqlite = url.get_backend_name() == "sqlite"
     suffix = "sqlite" if is_sqlite else "dump"
-    final = data / FOLDER / f"{at.strftime('%Y%m%dT%H%M%S%fZ')}-{label}.{suffix}"
+    final = data / FOLDER / f"{at.strftime(TIME_FORMAT)}-{label}.{suffix}"
     with whole_file(final) as unfinished:
         if is_sqlite:
             _copy_sqlite(Path(url.database or ""), unfinished)
@@ -243,6 +244,12 @@ def backups(data: Path) -> list[Path]:
     """All finished backups, oldest first."""
     folder = data / FOLDER
     return sorted(path for path in folder.glob("*Z-*.*") if path.suffix in (".sqlite", ".dump"))
+
+
+def hourly_times(data: Path) -> list[datetime]:
+    """When the hourly backups were made, oldest first."""
+    names = (path.stem for path in backups(data) if path.stem.endswith(f"-{HOURLY}"))
+    return [datetime.strptime(name.removesuffix(f"-{HOURLY}"), TIME_FORMAT) for name in names]
 
 
 def newest_backup(data: Path) -> Path:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from builder.catalog import Candidate, Reference
 from study_app import audit, tally
 from study_app.decisions import Evaluation, Rule, rule_from_json
-from study_app.models import Assignment, Decision, Rater, Study, StudyItem, StudyScene, Vote
+from study_app.models import Assignment, Decision, ItemAlias, Rater, Study, StudyItem, StudyScene, Vote
 from study_app.studies import freeze_study
 from study_app.verdicts import SceneEvidence, Verdict, as_document, verdict_of
 
@@ -67,16 +67,30 @@ class Outcome:
 def scene_verdicts(session: Session, study: Study) -> list[SceneVerdict]:
     """The verdict of every real scene as the votes stand, by scene name; reads only."""
     rule = rule_from_json(study.rule_json)
-    rows = session.scalars(
-        select(StudyScene).where(StudyScene.study_id == study.id, StudyScene.role == "real")
-    ).all()
-    ordered = sorted(rows, key=lambda row: row.scene.name)
-    return [scene_verdict(session, study, row, rule) for row in ordered]
+    return [
+        _scene_verdict(session, study, row, rule, tally.scene_tally(session, row))
+        for row in _real_scenes(session, study)
+    ]
 
 
-def scene_verdict(session: Session, study: Study, row: StudyScene, rule: Rule) -> SceneVerdict:
-    """The verdict of one scene as the votes stand; reads only."""
-    counted = tally.scene_tally(session, row)
+def _real_scenes(session: Session, study: Study) -> list[StudyScene]:
+    """By scene name, with all that a verdict names loaded at once."""
+    items = selectinload(StudyScene.items)
+    query = (
+        select(StudyScene)
+        .where(StudyScene.study_id == study.id, StudyScene.role == "real")
+        .options(
+            joinedload(StudyScene.scene),
+            items.joinedload(StudyItem.candidate),
+            items.selectinload(StudyItem.aliases).joinedload(ItemAlias.candidate),
+        )
+    )
+    return sorted(session.scalars(query).unique(), key=lambda row: row.scene.name)
+
+
+def _scene_verdict(
+    session: Session, study: Study, row: StudyScene, rule: Rule, counted: tally.SceneTally
+) -> SceneVerdict:
     votes = [answer.vote_id for answer in (*counted.answers, *counted.expert_answers)]
     evidence = SceneEvidence(
         study=study.public_id,
@@ -88,16 +102,15 @@ def scene_verdict(session: Session, study: Study, row: StudyScene, rule: Rule) -
         sent_to_experts=row.sent_to_experts,
         simulated_raters=_simulated_raters(session, votes),
     )
-    found = counted.evaluation
     items = {item.id: item for item in row.items}
     shown = [items[item].candidate for item in counted.item_ids]
     return SceneVerdict(
         study_scene=row,
-        verdict=verdict_of(evidence, rule, found),
-        state="void" if row.void_reason is not None else found.state,
+        verdict=verdict_of(evidence, rule, counted.evaluation),
+        state="void" if row.void_reason is not None else counted.evaluation.state,
         algorithms=tuple(candidate.algorithm if candidate is not None else "" for candidate in shown),
         evidence=evidence,
-        evaluation=found,
+        evaluation=counted.evaluation,
     )
 
 
@@ -131,10 +144,11 @@ def decide(session: Session, study: Study, *, by: str, at: datetime) -> Outcome:
     """
     _require_opened(study)
     session.scalars(select(Study).where(Study.id == study.id).with_for_update()).one()
-    for row in study.scenes:
-        if row.role == "real":
-            tally.refresh_scene(session, row, at)
-    found = scene_verdicts(session, study)
+    rule = rule_from_json(study.rule_json)
+    found = [
+        _scene_verdict(session, study, row, rule, tally.refresh_scene(session, row, at))
+        for row in _real_scenes(session, study)
+    ]
     changes = _changes(session, found)
     fresh = [one for one, change in zip(found, changes, strict=True) if change.changed]
     for one in fresh:

@@ -17,6 +17,7 @@ from study_app import tally
 from study_app.models import (
     Assignment,
     Consent,
+    Invite,
     Rater,
     RaterContact,
     ScreeningAnswer,
@@ -43,9 +44,11 @@ class Expired:
 def own_data(session: Session, rater: Rater) -> dict[str, Any]:
     """Everything stored about this rater, as the rater may see it: letters, never what stood behind them."""
     contact = session.get(RaterContact, rater.id)
+    invite = session.get(Invite, rater.invite_id) if rater.invite_id is not None else None
     return {
         "pseudonym": rater.public_id,
         "state": rater.state,
+        "invitation_label": invite.label if invite is not None else None,
         "joined_at": _time(rater.joined_at),
         "instructions_at": _time(rater.instructions_at),
         "finished_at": _time(rater.finished_at),
@@ -126,23 +129,29 @@ def erase(session: Session, rater: Rater, at: datetime) -> None:
     rater.state = "erasing"  # the one state in which the triggers let go of votes
     session.flush()
     trials = select(Assignment.id).where(Assignment.rater_id == rater.id).scalar_subquery()
+    seen = select(Assignment.study_scene_id).where(Assignment.rater_id == rater.id)
     scenes = session.scalars(
-        select(StudyScene)
-        .join(Assignment, Assignment.study_scene_id == StudyScene.id)
-        .where(Assignment.rater_id == rater.id)
-        .distinct()
+        select(StudyScene).where(StudyScene.id.in_(seen), StudyScene.role == "real").order_by(StudyScene.id)
     ).all()
     votes = select(Vote.id).where(Vote.assignment_id.in_(trials)).scalar_subquery()
     session.execute(delete(VotePick).where(VotePick.vote_id.in_(votes)))
     session.execute(delete(Vote).where(Vote.assignment_id.in_(trials)))
+    _forget_invitation(session, rater, at)
     for table in (Assignment, Sitting, ScreeningAnswer, Consent, RaterContact):
         session.execute(delete(table).where(table.rater_id == rater.id))
     _blank(rater)
     session.flush()
     session.expire_all()
     for scene in scenes:
-        if scene.role == "real":
-            tally.refresh_scene(session, scene, at)
+        tally.refresh_scene(session, scene, at)
+
+
+def _forget_invitation(session: Session, rater: Rater, at: datetime) -> None:
+    """A personal link's label may be a name, and the link must let nobody in under the empty row."""
+    invite = session.get(Invite, rater.invite_id) if rater.invite_id is not None else None
+    if invite is not None and invite.is_personal:
+        invite.label = ""
+        invite.revoked_at = invite.revoked_at or at
 
 
 def _blank(rater: Rater) -> None:
@@ -165,6 +174,7 @@ def expire(session: Session, at: datetime, *, retention: timedelta = RETENTION) 
     ]
     raters = select(Rater.id).where(Rater.study_id.in_(studies)).scalar_subquery()
     contacts = session.execute(delete(RaterContact).where(RaterContact.rater_id.in_(raters)))
+    session.execute(update(Invite).where(Invite.study_id.in_(studies)).values(label=""))
     links = session.execute(
         update(Rater)
         .where(Rater.study_id.in_(studies), (Rater.resume_hash.is_not(None)) | (Rater.invite_id.is_not(None)))

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from builder.catalog import Catalog, CatalogError
 from study_app import clock, create_app
-from study_app.backup import HOURLY, BackupError, make_backup, thin_out_hourly
+from study_app.backup import HOURLY, BackupError, hourly_times, make_backup, thin_out_hourly
 from study_app.database import open_database
 from study_app.experimenters import has_admin
 from study_app.settings import LOOPBACK_HOSTS, StudySettings, StudySettingsError, load_study_settings
 from study_app.studies import default_study
 
 THREADS = 16
-BACKUP_EVERY_SECONDS = 3600
+BACKUP_EVERY = timedelta(hours=1)
 ANY_ADDRESS = ("0.0.0.0", "::", "")
 LOOPBACK = (*LOOPBACK_HOSTS, "::1")
 
@@ -46,7 +49,10 @@ def application() -> Flask:
                 )
     finally:
         catalog.close()
-    return create_app(settings)
+    app = create_app(settings)
+    app.extensions["hourly_backup"] = HourlyBackup(settings)
+    app.extensions["hourly_backup"].start()  # in each worker; whoever comes first makes it
+    return app
 
 
 def require_safe_address(host: str, settings: StudySettings, environment: Mapping[str, str]) -> None:
@@ -92,12 +98,14 @@ def base_url(host: str, port: int, settings: StudySettings) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def backup_if_open(catalog: Catalog, data: Path, at: datetime) -> Path | None:
-    """The hourly backup, while a study takes votes; None while none does."""
+def backup_if_due(catalog: Catalog, data: Path, at: datetime) -> Path | None:
+    """The hourly backup, while a study takes votes and no other process has just made one; None otherwise."""
     with catalog.reading() as session:
         study = default_study(session)
         if study is None or study.state != "open":
             return None
+    if any(at - time < BACKUP_EVERY / 2 for time in hourly_times(data)):
+        return None
     made = make_backup(catalog, data, label=HOURLY, at=at)
     thin_out_hourly(data)
     return made
@@ -106,7 +114,9 @@ def backup_if_open(catalog: Catalog, data: Path, at: datetime) -> Path | None:
 class HourlyBackup:
     """A thread that backs the database up each hour; a failure is logged and tried again an hour later."""
 
-    def __init__(self, settings: StudySettings, *, every_seconds: float = BACKUP_EVERY_SECONDS) -> None:
+    def __init__(
+        self, settings: StudySettings, *, every_seconds: float = BACKUP_EVERY.total_seconds()
+    ) -> None:
         self._settings, self._every_seconds = settings, every_seconds
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hourly-backup", daemon=True)
@@ -121,16 +131,17 @@ class HourlyBackup:
         self._thread.join()
 
     def _run(self) -> None:
-        catalog = open_database(self._settings.database_url)
-        try:
-            while not self._stopped.wait(self._every_seconds):
-                self._back_up(catalog)
-        finally:
-            catalog.close()
+        while not self._stopped.wait(self._every_seconds):
+            self.back_up()
 
-    def _back_up(self, catalog: Catalog) -> None:
+    def back_up(self) -> None:
+        """Make the backup that is due, or log why there is none."""
         try:
-            made = backup_if_open(catalog, self._settings.data, clock.now())
+            catalog = open_database(self._settings.database_url)
+            try:
+                made = backup_if_due(catalog, self._settings.data, clock.now())
+            finally:
+                catalog.close()
         except (BackupError, CatalogError, SQLAlchemyError, OSError) as error:
             log.error("the hourly backup failed: %s", error)
         else:
@@ -138,11 +149,17 @@ class HourlyBackup:
                 log.info("backup written: %s", made)
 
 
+def _stop(_signal: int, _frame: object) -> NoReturn:
+    """End as by Ctrl-C: requests under way are answered, a backup under way is finished."""
+    sys.exit(0)
+
+
 def run(settings: StudySettings, host: str, port: int) -> None:
-    """Serve until interrupted: waitress with 16 threads, and a backup each hour."""
+    """Serve until interrupted or terminated: waitress with 16 threads, and a backup each hour."""
     import waitress
 
     app = create_app(settings)
+    signal.signal(signal.SIGTERM, _stop)
     hourly = HourlyBackup(settings)
     hourly.start()
     try:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from builder.catalog import Catalog
 from study_app import sittings, trials, votes
+from study_app.database import retrying
 from study_app.models import Assignment, Consent, Rater, Sitting, Study, StudyItem, StudyScene
 from study_app.scene_pool import AWAITS_EXPERTS
 from study_app.simulated_answers import (
@@ -31,7 +32,6 @@ from study_app.simulated_answers import (
     strengths_from_hash,
     strengths_from_quality,
 )
-from study_app.transactions import write
 from study_app.vote_body import LETTERS, parse_vote
 
 DISPLAY = {
@@ -91,13 +91,13 @@ def simulate(catalog: Catalog, study_id: int, simulation: Simulation, at: dateti
     after them to what is undecided. The answers follow from the seed. Raises ValueError where the study takes
     no votes.
     """
-    visitors = write(catalog, lambda session: _join(session, study_id, simulation, at))
+    visitors = retrying(catalog, lambda session: _join(session, study_id, simulation, at))
     moments = [at]
     for moment in _sit(catalog, visitors, simulation):
         moments.append(moment)
         yield _progress(catalog, study_id, len(visitors), len(moments) - 1)
     end = max(moments)
-    experts = write(catalog, lambda session: _join_experts(session, study_id, simulation, end))
+    experts = retrying(catalog, lambda session: _join_experts(session, study_id, simulation, end))
     for moment in _sit(catalog, experts, simulation):
         moments.append(moment)
         yield _progress(catalog, study_id, len(visitors) + len(experts), len(moments) - 1)
@@ -157,7 +157,7 @@ def _one_trial(catalog: Catalog, visitor: _Visitor, simulation: Simulation) -> b
     """Answer the visitor's next trial; False where there is none for them."""
     if simulation.trials is not None and visitor.answered >= simulation.trials:
         return False
-    trial_id = write(catalog, lambda session: _next_trial(session, visitor))
+    trial_id = retrying(catalog, lambda session: _next_trial(session, visitor))
     if trial_id is None:
         return False
     with catalog.reading() as session:

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, make_url, text
 from study_app import backup
 from study_app.backup import BackupError, backups, make_backup, read_record, restore_check, thin_out_hourly
 from study_app.models import Study
-from study_app.serving import backup_if_open
+from study_app.serving import backup_if_due
 from study_app.studies import close_study
 from tests.study_app import ballot_box
 from tests.study_app.ballot_box import LATER
@@ -145,12 +145,14 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(catalog, raters, tmp_pat
 
 
 @ON_SQLITE
-def test_the_hourly_backup_rests_while_no_study_is_open(catalog, study, tmp_path):
-    assert backup_if_open(catalog, tmp_path, LATER) is not None
+def test_the_hourly_backup_comes_once_an_hour_and_rests_while_no_study_is_open(catalog, study, tmp_path):
+    assert backup_if_due(catalog, tmp_path, LATER) is not None
+    assert backup_if_due(catalog, tmp_path, LATER + timedelta(minutes=20)) is None  # another worker's turn
+    assert backup_if_due(catalog, tmp_path, LATER + timedelta(minutes=60)) is not None
     with catalog.writing() as session:
         close_study(session, session.get_one(Study, study.id), LATER)
-    assert backup_if_open(catalog, tmp_path, LATER + timedelta(hours=1)) is None
-    assert [path.name.split("-")[-1] for path in backups(tmp_path)] == ["hourly.sqlite"]
+    assert backup_if_due(catalog, tmp_path, LATER + timedelta(hours=3)) is None
+    assert [path.name.split("-")[-1] for path in backups(tmp_path)] == ["hourly.sqlite"] * 2
 
 
 def test_old_hourly_backups_go_but_the_last_of_each_day_and_all_others_stay(tmp_path):

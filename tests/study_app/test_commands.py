@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
+import threading
+import urllib.request
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -314,23 +317,19 @@ def test_the_factory_refuses_without_secret_or_administrator(data, monkeypatch):
     ok(data, "create-admin", "--generate")
     app = serving.application()
     assert app.test_client().get("/healthz").status_code == 200
+    app.extensions["hourly_backup"].stop()
     app.extensions["study_database"].close()
 
 
-def test_an_open_study_is_backed_up_each_hour(data, started):
+def test_an_open_study_is_backed_up_by_itself(data, started, monkeypatch):
     started()
-    settings = load_study_settings(data)
-    hourly = serving.HourlyBackup(settings, every_seconds=0.01)
+    written = threading.Event()
+    monkeypatch.setattr(serving.log, "info", lambda *_words: written.set())
+    hourly = serving.HourlyBackup(load_study_settings(data), every_seconds=0.01)
     hourly.start()
-    folder = data / "study/backups"
-    try:
-        for _ in range(2000):
-            if list(folder.glob("*-hourly.sqlite.json")):
-                break
-            hourly._stopped.wait(0.01)
-    finally:
-        hourly.stop()
-    assert list(folder.glob("*-hourly.sqlite.json"))
+    assert written.wait(60)
+    hourly.stop()
+    assert len(list((data / "study/backups").glob("*-hourly.sqlite.json"))) == 1  # the next is not due yet
 
 
 def test_a_failing_backup_is_logged_and_the_next_one_tried(data, started, monkeypatch, caplog):
@@ -342,20 +341,15 @@ def test_a_failing_backup_is_logged_and_the_next_one_tried(data, started, monkey
         raise OSError("no space left on device")
 
     monkeypatch.setattr(serving, "make_backup", fails)
-    catalog = open_database(f"sqlite:///{data / 'catalog.sqlite'}")
     hourly = serving.HourlyBackup(load_study_settings(data))
-    hourly._back_up(catalog)
-    hourly._back_up(catalog)
-    catalog.close()
+    hourly.back_up()
+    hourly.back_up()
     assert len(tries) == 2
     assert "the hourly backup failed: no space left on device" in caplog.text
 
 
 def test_the_server_starts_for_real_and_answers(data):
-    """One process from outside: links printed, pages served, ended by a signal."""
-    import socket
-    import urllib.request
-
+    """One process from outside: links printed, pages served, ended well by a signal."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -371,6 +365,7 @@ def test_the_server_starts_for_real_and_answers(data):
                 assert "waitress" not in str(answer.headers).lower()
         finally:
             server.terminate()
+        assert server.wait(60) == 0
         assert f"http://127.0.0.1:{port}/join/" in server.stdout.read()
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
 from study_app import privacy, tally
+from study_app.invites import InviteRefused, make_invite, redeem
 from study_app.models import (
     Assignment,
     Consent,
@@ -173,3 +174,18 @@ def test_nothing_expires_too_early_or_while_the_study_is_open(catalog, study, le
         session.flush()
         assert privacy.expire(session, LATER + timedelta(days=365)).studies == 0
     assert count(catalog, RaterContact) == 1
+
+
+def test_a_personal_link_is_forgotten_with_its_rater(catalog, study):
+    with catalog.writing() as session:
+        row = session.get_one(Study, study.id)
+        invite, token = make_invite(
+            session, row, "secret", label="Ada Lovelace", is_personal=True, is_expert=False, max_uses=1,
+            expires_at=LATER, at=START,
+        )  # fmt: skip
+        rater = redeem(session, token, START).rater
+        assert privacy.own_data(session, rater)["invitation_label"] == "Ada Lovelace"
+        privacy.erase(session, rater, LATER)
+        assert (invite.label, invite.revoked_at) == ("", LATER)
+        with pytest.raises(InviteRefused, match="withdrawn"):
+            redeem(session, token, START)
