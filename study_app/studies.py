@@ -161,7 +161,12 @@ def _add_checks(session: Session, study: Study, scenes: Sequence[Scene], data: P
     training = 0
     for scene in damaged:
         role = "training" if training < TRAINING_SCENES else "gold"
-        problem = _add_scene(study, scene, role, _damaged_pictures(scene, copies[scene.id]), data)
+        pictures = _damaged_pictures(scene, copies[scene.id])
+        problem = (
+            _add_scene(study, scene, role, pictures, data)
+            if pictures
+            else "the sound candidate cannot be shown"
+        )
         if problem:
             left_out.append(LeftOut(scene.name, f"its damaged copies: {problem}"))
         elif role == "training":
@@ -251,10 +256,12 @@ def _candidate_picture(candidate: Candidate) -> _Picture:
 
 
 def _damaged_pictures(scene: Scene, copies: Sequence[DamagedCopy]) -> list[_Picture]:
-    """A sound candidate first, then its damaged copies; nothing if no candidate with copies can be shown."""
-    for candidate in scene.candidates:
-        damaged = [copy for copy in copies if copy.candidate_id == candidate.id]
-        if damaged and _is_showable(candidate):
-            others = [_Picture(copy.preview_path, damaged_copy_id=copy.id) for copy in damaged]
-            return [_candidate_picture(candidate), *others[: MAX_ITEMS - 1]]
-    return []
+    """A sound candidate first, then its damaged copies; the newest where there are several or too many of them."""
+    sound = {candidate.id: candidate for candidate in scene.candidates if _is_showable(candidate)}
+    usable = [copy for copy in copies if copy.candidate_id in sound]
+    if not usable:
+        return []
+    candidate = sound[usable[-1].candidate_id]
+    damaged = [copy for copy in usable if copy.candidate_id == candidate.id][-(MAX_ITEMS - 1) :]
+    others = [_Picture(copy.preview_path, damaged_copy_id=copy.id) for copy in damaged]
+    return [_candidate_picture(candidate), *others]

@@ -120,7 +120,9 @@ def test_a_superseded_candidate_that_a_study_holds_stays(data, monkeypatch, targ
 @pytest.mark.parametrize("is_held", [False, True])
 def test_previews_of_an_older_kind_stay_only_where_a_study_shows_them(data, monkeypatch, is_held):
     """Exposures are the hard case: no row of theirs can be referred to, only their scene."""
-    old = {path for (path,) in rows(data, select(Exposure.preview_path).where(Exposure.scene_id == scene_id()))}
+    old = {
+        path for (path,) in rows(data, select(Exposure.preview_path).where(Exposure.scene_id == scene_id()))
+    }
     if is_held:
         refer(data, "scene", select(scene_id()))
     monkeypatch.setenv("FOUNDRY_PREVIEW_QUALITY", "90")

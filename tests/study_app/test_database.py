@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -154,26 +155,21 @@ def test_a_failed_migration_changes_nothing(catalog, database_url, vote_of_today
         assert session.scalars(select(Vote.id)).all() == [vote_of_today]
 
 
-def start_worker(url: str, gate, answers) -> None:
-    gate.wait()
-    open_database(url).close()
-    answers.put("started")
-
-
 def test_several_workers_may_start_on_an_empty_database_at_once(tmp_path):
+    """Each has connections of its own, as processes have; threads spare the test their imports."""
     with scenery.fresh_database(tmp_path) as url:
-        spawning = multiprocessing.get_context("spawn")
-        gate, answers = spawning.Barrier(4), spawning.Queue()
-        workers = [spawning.Process(target=start_worker, args=(url, gate, answers)) for _ in range(4)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join(60)
-        assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
-        opened = open_database(url)
-        with opened.reading() as session:
-            assert session.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}")).all() == ["0001"]
-        opened.close()
+        gate = threading.Barrier(6)
+
+        def start(_number: int) -> list[str]:
+            gate.wait()
+            opened = open_database(url)
+            with opened.reading() as session:
+                found = list(session.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}")))
+            opened.close()
+            return found
+
+        with ThreadPoolExecutor(6) as workers:
+            assert list(workers.map(start, range(6))) == [["0001"]] * 6
 
 
 def vote_and_rater(catalog, study, new_rater) -> tuple[int, int]:

@@ -163,20 +163,58 @@ def test_the_seed_chooses_the_training_scenes(made):
     assert len({training(seed) for seed in range(12)}) == 4
 
 
-def test_damaged_copies_of_an_unsound_candidate_are_not_used(made):
-    alley = scene_row(made.session, "alley")
-    alley.candidates[0].status = "superseded"
-    newer = alley.candidates[1]
-    made.session.add(
-        DamagedCopy(
-            scene_id=alley.id, candidate_id=newer.id, key="newer", fault="ghost", at=[0.1, 0.1],
-            preview_path=scenery.preview_path("alley", "damaged-halo"),
-        )
+def damage(session, candidate: Candidate, number: int) -> DamagedCopy:
+    """Another damaged copy; its picture is one that is there."""
+    copy = DamagedCopy(
+        scene_id=candidate.scene_id, candidate_id=candidate.id, key=f"newer-{number}", fault="ghost", at=[0.1, 0.1],
+        preview_path=scenery.preview_path(candidate.scene.name, "damaged-halo"),
     )  # fmt: skip
+    session.add(copy)
+    session.flush()
+    return copy
+
+
+def check_items(study: Study, name: str):
+    [check] = [scene for scene in study.scenes if scene.scene.name == name and scene.role != "real"]
+    return check.items
+
+
+def test_the_newest_damaged_copies_are_used(made):
+    newer = scene_row(made.session, "alley").candidates[1]
+    copy = damage(made.session, newer, 1)
     study, _ = made()
-    [check] = [scene for scene in study.scenes if scene.scene.name == "alley" and scene.role != "real"]
-    assert [item.candidate_id for item in check.items] == [newer.id, None]
-    assert [item.damaged_copy.fault for item in check.items[1:]] == ["ghost"]
+    assert [(item.candidate_id, item.damaged_copy_id) for item in check_items(study, "alley")] == [
+        (newer.id, None),
+        (None, copy.id),
+    ]
+
+
+def test_damaged_copies_of_an_unsound_candidate_are_not_used(made):
+    sound, newer, *_ = scene_row(made.session, "alley").candidates
+    damage(made.session, newer, 1)
+    newer.gate_failures = ["not finite"]
+    study, _ = made()
+    assert check_items(study, "alley")[0].candidate_id == sound.id
+    assert len(check_items(study, "alley")) == 1 + len(FAULTS)
+
+
+def test_a_check_scene_has_no_more_items_than_letters(made):
+    sound = scene_row(made.session, "alley").candidates[0]
+    copies = [damage(made.session, sound, number) for number in range(12)]
+    study, left_out = made()
+    assert [item.damaged_copy_id for item in check_items(study, "alley")] == [
+        None,
+        *(copy.id for copy in copies),
+    ]
+    assert left_out == []
+
+
+def test_a_scene_whose_copies_have_no_sound_candidate_is_named(made):
+    for candidate in scene_row(made.session, "alley").candidates[:1]:
+        candidate.status = "superseded"
+    _, [left_out] = made(allow_missing=True)
+    assert left_out.scene == "alley"
+    assert left_out.reason.startswith("its damaged copies: the sound candidate cannot be shown")
 
 
 def leave_one(scene: Scene) -> None:
