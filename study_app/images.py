@@ -77,9 +77,7 @@ def preview(public_id: str, size: str) -> Response:
     return _picture(public_id, f"{size}.jpg")
 
 
-@blueprint.get(
-    "/<public_id>/<int(max=20):level>/<int(max=4095):column>_<int(max=4095):row>.jpg"
-)
+@blueprint.get("/<public_id>/<int(max=20):level>/<int(max=4095):column>_<int(max=4095):row>.jpg")
 def tile(public_id: str, level: int, column: int, row: int) -> Response:
     """One tile of the deep-zoom pyramid; level 0 is a single pixel."""
     return _picture(public_id, f"tiles_files/{level}/{column}_{row}.jpg")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -146,11 +149,17 @@ class HourlyBackup:
                 log.info("backup written: %s", made)
 
 
+def _stop(_signal: int, _frame: object) -> NoReturn:
+    """End as by Ctrl-C: requests under way are answered, a backup under way is finished."""
+    sys.exit(0)
+
+
 def run(settings: StudySettings, host: str, port: int) -> None:
-    """Serve until interrupted: waitress with 16 threads, and a backup each hour."""
+    """Serve until interrupted or terminated: waitress with 16 threads, and a backup each hour."""
     import waitress
 
     app = create_app(settings)
+    signal.signal(signal.SIGTERM, _stop)
     hourly = HourlyBackup(settings)
     hourly.start()
     try:

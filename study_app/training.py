@@ -23,13 +23,6 @@ from study_app.models import (
 
 RIGHT_NEEDED = 2
 ATTEMPTS = (FIRST_ROUND, REPEAT_ROUND)  # the whole round once more, then it is over
-FAULT_NAMES = {
-    "halo": "a halo: a bright or dark seam along an edge",
-    "ghost": "a ghost: something that moved stands there twice or half",
-    "noise": "noise: grain that the scene did not have",
-    "cast": "a colour cast: gray things are tinted",
-    "clipping": "clipping: detail is burnt out or drowned though an exposure holds it",
-}
 
 
 def judge(answers: Sequence[Sequence[bool]], scene_count: int) -> bool | None:
@@ -85,13 +78,25 @@ def feedback(session: Session, vote: Vote) -> dict[str, Any] | None:
         return {"right": right, "fault": None, "letter": None, "at": None, "text": _verdict(vote, right)}
     copy: DamagedCopy = item.damaged_copy
     letter = _letter(vote.assignment, item)
-    fault = gettext(FAULT_NAMES[copy.fault])
+    fault = fault_name(copy.fault)
     text = gettext("%(verdict)s Picture %(letter)s has %(fault)s.") % {
         "verdict": _verdict(vote, right),
         "letter": letter,
         "fault": fault,
     }
     return {"right": right, "fault": copy.fault, "letter": letter, "at": list(copy.at), "text": text}
+
+
+def fault_name(fault: str) -> str:
+    """What raters are told of a fault of builder.catalog.FAULTS."""
+    names = {
+        "halo": gettext("a halo: a bright or dark seam along an edge"),
+        "ghost": gettext("a ghost: something that moved stands there twice or half"),
+        "noise": gettext("noise: grain that the scene did not have"),
+        "cast": gettext("a colour cast: gray things are tinted"),
+        "clipping": gettext("clipping: detail is burnt out or drowned though an exposure holds it"),
+    }
+    return names[fault]
 
 
 def _verdict(vote: Vote, right: bool) -> str:

@@ -128,21 +128,26 @@ def described(session: Session, vote: Vote, assignment: Assignment) -> StoredVot
 
 
 def _store(session: Session, *, rater_id: int, key: str, body: VoteBody, at: datetime) -> Receipt:
-    assignment = _locked_assignment(session, rater_id, body.assignment)
+    assignment, scene = _locked(session, rater_id, body.assignment)
     repeated = session.scalar(select(Vote).where(Vote.client_key == key))
     if repeated is not None:  # asked under the lock: a twin of this request may have been a moment quicker
         return _replay(session, repeated, rater_id, body)
     live = live_vote(session, assignment.id)
-    _require_next_version(session, live, assignment, body)
+    _require_next_version(session, live, assignment, scene, body)
     picks = _items(assignment, body.picks)
-    vote = _new_vote(session, assignment, live, key, body, at)
+    study = session.get_one(Study, scene.study_id)
+    is_late = _is_late(study, scene, assignment, live)
+    vote = _new_vote(assignment, key, body, at, rule_hash=study.rule_hash, late=is_late)
     session.add(vote)
     session.flush()
     session.add_all(
         VotePick(vote_id=vote.id, rank=rank, item_id=item) for rank, item in enumerate(picks, start=1)
     )
     session.flush()
-    _note_training(session, assignment)
+    if scene.role == "training":  # passed or not is known with the answer that decides it
+        rater = session.get_one(Rater, rater_id)
+        rater.training_passed = training.outcome(session, rater)
+        session.flush()
     return Receipt(described(session, vote, assignment), is_new=True)
 
 
@@ -156,48 +161,32 @@ def _replay(session: Session, vote: Vote, rater_id: int, body: VoteBody) -> Rece
     return Receipt(stored, is_new=False)
 
 
-def _locked_assignment(session: Session, rater_id: int, public_id: str) -> Assignment:
-    """The trial, with its scene locked (PostgreSQL): the votes of a scene commit in the order of their ids.
+def _locked(session: Session, rater_id: int, public_id: str) -> tuple[Assignment, StudyScene]:
+    """The trial and its scene, locked (PostgreSQL): the votes of a scene commit in the order of their ids.
 
     SQLite needs no row locks, the transaction holds the only write lock.
     """
-    assignment = session.scalar(
-        select(Assignment)
+    found = session.execute(
+        select(Assignment, StudyScene)
+        .join(StudyScene, StudyScene.id == Assignment.study_scene_id)
         .where(Assignment.public_id == public_id, Assignment.rater_id == rater_id)
         .with_for_update(key_share=True)
-    )
-    if assignment is None:
+    ).one_or_none()
+    if found is None:
         raise NoSuchTrial
-    session.execute(
-        select(StudyScene.id)
-        .where(StudyScene.id == assignment.study_scene_id)
-        .with_for_update(key_share=True)
-    )
-    return assignment
+    return found[0], found[1]
 
 
 def _require_next_version(
-    session: Session, live: Vote | None, assignment: Assignment, body: VoteBody
+    session: Session, live: Vote | None, assignment: Assignment, scene: StudyScene, body: VoteBody
 ) -> None:
     expected = live.version + 1 if live else 1
     if live is not None and body.version <= live.version:
         raise VoteConflict("This trial was answered already.", described(session, live, assignment))
     if body.version > expected:
         raise VoteError("version", f"expected {expected}")
-    if live is not None and _role(session, assignment) == "training":
+    if live is not None and scene.role == "training":
         raise VoteConflict("A training trial is answered once.", described(session, live, assignment))
-
-
-def _note_training(session: Session, assignment: Assignment) -> None:
-    """Passed or not is known with the answer that decides it, and stored together with it."""
-    if _role(session, assignment) == "training":
-        rater = session.get_one(Rater, assignment.rater_id)
-        rater.training_passed = training.outcome(session, rater)
-        session.flush()
-
-
-def _role(session: Session, assignment: Assignment) -> str:
-    return session.scalars(select(StudyScene.role).where(StudyScene.id == assignment.study_scene_id)).one()
 
 
 def _items(assignment: Assignment, letters: tuple[str, ...]) -> list[int]:
@@ -209,13 +198,8 @@ def _items(assignment: Assignment, letters: tuple[str, ...]) -> list[int]:
 
 
 def _new_vote(
-    session: Session, assignment: Assignment, live: Vote | None, key: str, body: VoteBody, at: datetime
+    assignment: Assignment, key: str, body: VoteBody, at: datetime, *, rule_hash: str, late: bool
 ) -> Vote:
-    scene, study = session.execute(
-        select(StudyScene, Study)
-        .join(Study, StudyScene.study_id == Study.id)
-        .where(StudyScene.id == assignment.study_scene_id)
-    ).one()
     return Vote(
         client_key=key,
         assignment_id=assignment.id,
@@ -228,8 +212,8 @@ def _new_vote(
         server_at=at,
         behaviour=body.behaviour,
         body_hash=body.hash,
-        rule_hash=study.rule_hash,
-        late=_is_late(study, scene, assignment, live),
+        rule_hash=rule_hash,
+        late=late,
     )
 
 
@@ -253,7 +237,7 @@ def _is_late(study: Study, scene: StudyScene, assignment: Assignment, live: Vote
 def _is_seen(session: Session, vote: StoredVote) -> bool:
     """Whether a later vote of the scene has brought this one into its state, or it has none.
 
-    The votes of a scene commit in the order of their ids (`_locked_assignment`), so the newest id stands for all.
+    The votes of a scene commit in the order of their ids (`_locked`), so the newest id stands for all.
     """
     scene = session.get_one(StudyScene, vote.study_scene_id, populate_existing=True)
     return scene.role != "real" or (scene.evaluated_vote_id or 0) >= vote.id

@@ -66,14 +66,14 @@ export class Grid extends EventTarget {
     const generation = this.#generation;
     if (this.#large || !this.needsLarge) return;
     this.#large = true;
-    for (const { name, images } of this.#cells) {
-      if (name === "source") continue;
-      const [image] = images;
-      const larger = make("img", { alt: "", draggable: false });
-      const there = image.ok && (await loadInto(larger, url(image.id, 2048)));
-      if (generation !== this.#generation) return;
-      if (there) image.element.src = larger.src;
-    }
+    const shown = this.#cells.filter(({ name }) => name !== "source").map(({ images: [image] }) => image);
+    await Promise.all(
+      shown.map(async (image) => {
+        const larger = new Image();
+        const there = await loadInto(larger, url(image.id, 2048));
+        if (there && generation === this.#generation) image.element.src = larger.src;
+      }),
+    );
   }
 
   /** Whether the cells have more device pixels than the small previews. */
@@ -95,14 +95,15 @@ export class Grid extends EventTarget {
     cell.failure.textContent = cell.name === "source" ? say("failed_source") : say("failed_picture", { letter: cell.name });
   }
 
-  /** Load again what failed in a cell. */
-  retry(name) {
-    const cell = this.#cells.find((each) => each.name === name);
-    for (const image of cell.images.filter(({ ok }) => ok === false)) {
-      image.ok = null;
-      this.#load(cell, image);
+  /** Load again what failed: in the cell of this name, or in all. */
+  retry(name = null) {
+    for (const cell of this.#cells.filter((each) => name === null || each.name === name)) {
+      for (const image of cell.images.filter(({ ok }) => ok === false)) {
+        image.ok = null;
+        this.#load(cell, image);
+      }
+      this.#showFailure(cell);
     }
-    this.#showFailure(cell);
     this.dispatchEvent(new CustomEvent("progress", { detail: { cell: name, ok: null } }));
   }
 
@@ -137,11 +138,10 @@ export class Grid extends EventTarget {
     sheet.setProperty("--columns", size.columns);
     sheet.setProperty("--gap", `${gap}px`);
     sheet.setProperty("--caption", `${caption}px`);
-    sheet.setProperty("--cell", `${Math.max(size.cellWidth - gap, size.pictureWidth)}px`);
     sheet.setProperty("--wide", `${size.pictureWidth}px`);
     sheet.setProperty("--high", `${size.pictureHeight}px`);
     const mosaic = bestGrid(this.#sources.length || 1, aspect, size.pictureWidth, size.pictureHeight, { columns: 2, rows: 2, caption: 0 });
-    sheet.setProperty("--mosaic", mosaic.columns);
+    sheet.setProperty("--mosaic", `repeat(${mosaic.columns}, ${mosaic.pictureWidth}px)`);
     if (this.loaded === this.total) this.#sharpen();
   }
 

@@ -37,9 +37,10 @@ export class Lock extends EventTarget {
     const reason = this.reason;
     const text = reason ?? say("open");
     const place = byId("lock");
-    place.classList.toggle("locked", reason !== null);
     if (place.textContent === text) return;
     place.textContent = text;
+    place.classList.toggle("locked", reason !== null);
+    if (!reason) byId("say").textContent = text; // the countdown itself would only chatter
     this.dispatchEvent(new Event("change"));
   }
 }

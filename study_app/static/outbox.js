@@ -146,7 +146,8 @@ export class Outbox extends EventTarget {
     if (isSaved) await this.#shelf.remove(entry.key);
     else await this.#shelf.put({ ...entry, refused: answer }); // kept for whoever is asked about it, not sent again
     await this.#reread();
-    this.dispatchEvent(new CustomEvent(isSaved ? "saved" : "refused", { detail: { ...answer, key: entry.key } }));
+    const isOurs = this.#results.has(entry.key); // else of an earlier page, or of somebody else at this browser
+    this.dispatchEvent(new CustomEvent(isSaved ? "saved" : "refused", { detail: { isOurs } }));
     this.#results.get(entry.key)?.(answer);
     this.#results.delete(entry.key);
     return null;

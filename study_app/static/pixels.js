@@ -38,14 +38,13 @@ export function bestGrid(count, aspect, width, height, gaps, scale = devicePixel
     const cellWidth = (width - gaps.columns * (columns - 1)) / columns;
     const cellHeight = (height - gaps.rows * (rows - 1)) / rows - gaps.caption;
     const pictureWidth = Math.min(cellWidth, cellHeight * aspect);
-    if (best && pictureWidth <= best.pictureWidth + 0.5) continue;
-    best = { columns, rows, cellWidth, cellHeight, pictureWidth };
+    if (best && pictureWidth < best.pictureWidth - 0.5) continue; // of equals the wider: fewer rows
+    best = { columns, rows, pictureWidth };
   }
   const pictureWidth = floorToDevice(best.pictureWidth, scale);
   return {
     columns: best.columns,
     rows: best.rows,
-    cellWidth: floorToDevice(best.cellWidth, scale),
     pictureWidth,
     pictureHeight: Math.round((pictureWidth / aspect) * scale) / scale,
   };

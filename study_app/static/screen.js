@@ -109,6 +109,11 @@ export class Screen extends EventTarget {
     return name?.length === 1 ? name : null;
   }
 
+  /** Why nothing can be saved now, or null. A technical fault can be reported while pictures are missing. */
+  get locked() {
+    return this.choice.state.kind === "technical" ? null : this.lock.reason;
+  }
+
   has(name) {
     return this.scene.images.some(({ letter }) => letter === name) || /^e\d+$/.test(name);
   }
@@ -233,11 +238,12 @@ export class Screen extends EventTarget {
     if (!this.scene) return;
     this.grid.mark(this.choice.state);
     this.panel.mark(this.choice.state, this.letter);
-    this.drawer.draw(this.lock.reason);
+    this.drawer.draw(this.locked);
   }
 
   #drawLayer() {
     const name = this.stack.shown;
+    if (name) byId("stage").setAttribute("aria-label", layerName(name, this.scene.exposures.length));
     if (name) this.panel.layer(name, this.stack.isSharp, this.stack.failed.has(name));
   }
 
@@ -267,13 +273,19 @@ export class Screen extends EventTarget {
   #tilesFailed({ name, id }) {
     this.behaviour.failure(name);
     this.dispatchEvent(new CustomEvent("fault", { detail: { id, what: "tile" } }));
-    const text = name.length === 1 ? say("failed_tiles", { letter: name }) : say("failed_source");
-    this.tell(text, say("retry"), () => {
-      this.stack.retry(name);
-      this.#progress({ ok: null });
-    });
+    const letters = [...this.stack.failed].filter((each) => each.length === 1).sort();
+    const text = letters.length ? say("failed_tiles", { letter: letters.join(", ") }) : say("failed_source");
+    this.tell(text, say("retry"), () => this.retry());
     this.#progress({ ok: null });
     this.#drawLayer();
+  }
+
+  /** Load again every picture that is missing or of which parts are. */
+  retry() {
+    this.hush();
+    this.grid.retry();
+    for (const name of [...this.stack.failed]) this.stack.retry(name);
+    this.#progress({ ok: null });
   }
 
   // ---- words

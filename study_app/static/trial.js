@@ -20,19 +20,26 @@ let state = "loading"; // loading | rating | saving | feedback | resting
 
 // ---- taking a trial
 
+const PATIENCE_MS = 400; // what is over sooner needs no words, and a flash of them would only disturb
+let waitingTimer = null;
+
 function showWaiting(text) {
-  byId("waiting").textContent = text;
-  byId("waiting").hidden = !text;
+  clearTimeout(waitingTimer);
+  const draw = () => (byId("waiting").textContent = text);
+  if (text && !byId("waiting").textContent) waitingTimer = setTimeout(draw, PATIENCE_MS);
+  else draw();
 }
 
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+
 /** Ask until the server answers; only "no such session" and the like end it. */
-async function insist(ask_) {
+async function insist(request) {
   for (let tries = 1; ; tries++) {
-    const answer = await ask_();
+    const answer = await request();
     if (answer.status === 401) return linkAgain();
     if (answer.status && answer.status < 500 && answer.status !== 429) return answer;
     showWaiting(say("no_connection"));
-    await new Promise((resolve) => setTimeout(resolve, 1000 * waitBefore(tries, answer.retryAfter)));
+    await pause(waitBefore(tries, answer.retryAfter));
   }
 }
 
@@ -42,13 +49,14 @@ async function takeTrial() {
   await outbox.emptied(); // else the server would offer again what is answered already
   const { status, body } = await insist(() => api.getTrial(KIND));
   if (status !== 200) return reloadNeeded();
-  return body.next ? leaveFor(body.next) : show(body);
+  if (body.next === location.pathname) await pause(1); // taken by somebody else just now; there will be another
+  return body.next ? goOn(body.next) : show(body);
 }
 
-function leaveFor(path) {
-  // The server names a page of ours; anything else is not followed.
-  if (/^\/[a-z-]*$/.test(path) && path !== location.pathname) location.assign(path);
-  else if (path === location.pathname) return takeTrial();
+/** Go where the server says; the next trial needs no new page. */
+function goOn(path) {
+  if (!path || path === location.pathname) return takeTrial();
+  if (/^\/[a-z-]*$/.test(path)) location.assign(path); // a page of ours; anything else is not followed
   return undefined;
 }
 
@@ -84,7 +92,7 @@ async function lookAhead() {
 // ---- giving the answer
 
 async function submit() {
-  if (state !== "rating" || screen.choice.missing() || screen.lock.reason) return; // also the second of a double click
+  if (state !== "rating" || screen.choice.missing() || screen.locked) return; // also the second of a double click
   state = "saving";
   byId("submit").disabled = true;
   const { assignment, version } = screen.scene;
@@ -108,10 +116,6 @@ async function answered({ status, body }) {
   else if (body.feedback) return showFeedback(body);
   await goOn(body?.next);
   return undefined;
-}
-
-function goOn(next) {
-  return next && next !== location.pathname ? leaveFor(next) : takeTrial();
 }
 
 function tellConflict(stored) {
@@ -155,10 +159,12 @@ function showFault() {
 
 // ---- telling people
 
-function drawSaved(time = null) {
-  const count = outbox.count;
-  const text = count ? say(count === 1 ? "waiting_one" : "waiting_many", { count }) : time ? say("saved_at", { time }) : "";
-  if (text || !byId("saved").textContent.length || count === 0) byId("saved").textContent = text || byId("saved").textContent;
+let savedAt = null;
+
+function drawSaved() {
+  const { count } = outbox;
+  const waiting = count && say(count === 1 ? "waiting_one" : "waiting_many", { count });
+  byId("saved").textContent = waiting || (savedAt ? say("saved_at", { time: savedAt }) : "");
   byId("saved").classList.toggle("waits", count > 0);
 }
 
@@ -205,10 +211,15 @@ screen.addEventListener("marked", () => {
   if (state === "rating") drafts.set(draftName(screen.scene), JSON.stringify(screen.choice.saved()));
 });
 screen.addEventListener("submit", submit);
+addEventListener("online", () => screen.scene && screen.retry());
 screen.addEventListener("mode", drawHint);
 screen.lock.addEventListener("change", lookAhead);
-outbox.addEventListener("change", () => drawSaved());
-outbox.addEventListener("saved", () => drawSaved(new Date().toTimeString().slice(0, 8)));
+outbox.addEventListener("change", drawSaved);
+outbox.addEventListener("saved", () => {
+  savedAt = new Date().toTimeString().slice(0, 8);
+  drawSaved();
+});
+outbox.addEventListener("refused", ({ detail: { isOurs } }) => isOurs || screen.tell(say("refused_earlier")));
 outbox.addEventListener("held", ({ detail: { status } }) => {
   if (status === 401) linkAgain();
   else if (status === 403) reloadNeeded();

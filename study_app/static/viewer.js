@@ -24,7 +24,7 @@ const OPTIONS = {
   maxZoomPixelRatio: 4,
   minPixelRatio: 0.5, // the level drawn is the one at or above the screen's pixels: never an enlarged one below 100 %
   smoothTileEdgesMinZoom: Infinity, // would draw through a second canvas and shift the pixels
-  minZoomImageRatio: 0.45, // a small picture is shown at 1 : 1, which may be less than half the screen
+  minZoomImageRatio: 0.1, // of a small picture on a large screen, 1:1 is but a part
   visibilityRatio: 0.4,
   preserveImageSizeOnResize: true,
   tileRetryMax: 2,

@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
@@ -88,6 +89,12 @@ class Browser:
         json_headers = {"Content-Type": "application/json", "X-CSRFToken": self.token, **named}
         return self._until_answered(kind, "POST", path, body, json_headers)
 
+    def close(self) -> None:
+        """Give the connection back; the next request makes a new one."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
     def _until_answered(
         self, kind: str, method: str, path: str, body: bytes, headers: dict[str, str]
     ) -> Answer:
@@ -110,9 +117,7 @@ class Browser:
             reply = self._connection.getresponse()
             answer = Answer(reply.status, dict(reply.getheaders()), reply.read())
         except (OSError, http.client.HTTPException):
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+            self.close()
             self._record.lost_connections += 1
             return None
         self._record.seconds.setdefault(kind, []).append(time.perf_counter() - start)
@@ -141,13 +146,17 @@ class SimulatedRater:
 
     def run(self) -> Record:
         """The whole way; raises GaveUp where it ends before its end."""
+        with closing(self._browser):
+            self._walk()
+        return self.record
+
+    def _walk(self) -> None:
         self._browser.get(f"/join/{self._invitation}")
         self._expect(self._browser.submit(f"/join/{self._invitation}", {}), 303)
         page = self._next_page()
         while page != "/finish":
             STEPS[page](self)
             page = self._next_page()
-        return self.record
 
     def _next_page(self) -> str:
         return self._expect(self._browser.get("/next"), 303).headers["Location"]

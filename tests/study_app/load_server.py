@@ -1,7 +1,8 @@
 """The application as gunicorn serves it in the load tests, with a hook that only they have.
 
 LOAD_KILL_FILE names a file: whoever removes it, in the moment between the commit of a vote and its reply, dies.
-LOAD_BREAK_SECONDS makes the breaks between sittings as short as a test can wait.
+LOAD_BREAK_SECONDS makes the breaks between sittings as short as a test can wait. The module serves as gunicorn's
+configuration too: so the master imports everything once, and a worker in place of a dead one is there at once.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from study_app import create_app, sittings
+from study_app import create_app, images, joining, managing, results, sittings, voting
 from study_app.settings import load_study_settings
+
+IMPORTED_AHEAD = (images, joining, managing, results, voting)  # what create_app would import in each worker
 
 
 class DiesBeforeReply:

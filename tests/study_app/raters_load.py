@@ -116,7 +116,7 @@ def run_load(form: LoadForm, folder: Path, database_url: str) -> Outcome:
             records = _rate(form, server.port, token, knowledge, trouble)
         finally:
             trouble.stop()
-            server.stop()
+            server.kill()
         return _outcome(catalog, form, records, trouble.kills, time.monotonic() - start)
     finally:
         catalog.close()

@@ -47,8 +47,9 @@ class Gunicorn:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        config = f"python:{self.factory.partition(':')[0]}"
         command = [
-            sys.executable, "-m", "gunicorn", self.factory, "--bind", f"127.0.0.1:{self.port}",
+            sys.executable, "-m", "gunicorn", self.factory, "--config", config, "--bind", f"127.0.0.1:{self.port}",
             "--workers", str(self.workers), "--threads", str(self.threads), "--worker-class", "gthread",
             "--keep-alive", "30", "--worker-tmp-dir", "/dev/shm", "--log-level", "warning",
         ]  # fmt: skip
@@ -74,12 +75,6 @@ class Gunicorn:
         for worker in workers:
             worker.kill()
         psutil.wait_procs(workers, timeout=10)
-
-    def stop(self) -> None:
-        """An orderly end."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(30)
 
     def _workers(self) -> list[psutil.Process]:
         if self._process is None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import threading
+import urllib.request
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -347,10 +349,7 @@ def test_a_failing_backup_is_logged_and_the_next_one_tried(data, started, monkey
 
 
 def test_the_server_starts_for_real_and_answers(data):
-    """One process from outside: links printed, pages served, ended by a signal."""
-    import socket
-    import urllib.request
-
+    """One process from outside: links printed, pages served, ended well by a signal."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -366,6 +365,7 @@ def test_the_server_starts_for_real_and_answers(data):
                 assert "waitress" not in str(answer.headers).lower()
         finally:
             server.terminate()
+        assert server.wait(60) == 0
         assert f"http://127.0.0.1:{port}/join/" in server.stdout.read()
 
 

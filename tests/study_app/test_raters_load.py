@@ -15,7 +15,7 @@ SMALL = LoadForm(
 )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)  # half a minute on two free cores
 def test_acknowledged_votes_survive_kills(tmp_path):
     outcome = run_load(SMALL, tmp_path, f"sqlite:///{tmp_path / 'catalog.sqlite'}")
     report = "\n".join(outcome.lines())

@@ -16,13 +16,18 @@ import pytest
 from flask import Flask
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from sqlalchemy import select
 from waitress import create_server
 
+from builder.catalog import Catalog
+from study_app import clock
 from study_app.identity import RATER_KEY
-from study_app.models import Rater
+from study_app.models import Assignment, Rater, Study, Vote
+from tests.study_app.scenery import add_assignment, scene_named
 
 MISSING = "chromium not found: browser tests skipped; install Debian's chromium or set CHROMIUM"
 OPEN = "Saving is open"
+BOARD = (560, 700)  # rows and columns of scene "bay"
 
 
 def chromium_path() -> str | None:
@@ -68,9 +73,7 @@ class Rating:
     def open(self, path: str = "/trial", *, until_open: bool = True) -> Page:
         """A new tab with the screen, by default once saving is open."""
         page = self.context.new_page()
-        page.on(
-            "console", lambda message: message.type == "error" and self.complaints.append(message.text)
-        )
+        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(self.address + path)
         if until_open:
@@ -105,10 +108,17 @@ def noise_board(height: int, width: int) -> np.ndarray:
     return np.repeat((40 + 170 * board)[:, :, None], 3, axis=2).astype(np.uint8)
 
 
-def screenshot(page: Page, selector: str) -> np.ndarray:
-    """The pixels of the screen below an element: rows x columns x 3."""
-    with Image.open(io.BytesIO(page.locator(selector).screenshot())) as image:
-        return np.asarray(image.convert("RGB"))
+def screenshot(page: Page, selector: str, dpr: float) -> np.ndarray:
+    """The device pixels of the screen below an element: rows x columns x 3; its edges must lie on whole ones."""
+    # Of the whole window: a clip of Playwright's own is in whole CSS pixels and would be resampled.
+    with Image.open(io.BytesIO(page.screenshot())) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    edges = np.array([box["y"], box["y"] + box["height"], box["x"], box["x"] + box["width"]]) * dpr
+    top, bottom, left, right = np.rint(edges).astype(int)
+    assert np.abs(edges - (top, bottom, left, right)).max() < 0.05, edges  # layout is in 64ths
+    return pixels[top:bottom, left:right]
 
 
 def decoded(folder: Path) -> np.ndarray:
@@ -130,3 +140,45 @@ def decoded(folder: Path) -> np.ndarray:
             parts.append(tile[: 510 if row < last_row else None, : 510 if column < last_column else None])
         rows.append(np.concatenate(parts, axis=1))
     return np.concatenate(rows, axis=0)
+
+
+def assign_bay(catalog: Catalog, study: Study, rater: Rater) -> None:
+    """The rater's next trial is the scene with thirteen pictures."""
+    with catalog.writing() as session:
+        add_assignment(session, session.merge(rater), scene_named(session, study, "bay"), at=clock.now())
+
+
+def votes(catalog: Catalog) -> list[Vote]:
+    """All votes but those of training, oldest first."""
+    with catalog.reading() as session:
+        found = session.scalars(
+            select(Vote).join(Assignment).where(Vote.behaviour.is_not(None)).order_by(Vote.id)
+        ).all()
+        return [vote for vote in found if vote.behaviour]
+
+
+def open_compare(page: Page) -> None:
+    """From all pictures to one at a time."""
+    page.keyboard.press("Enter")
+    expect(page.locator("#room")).to_have_attribute("data-mode", "compare")
+
+
+def still(page: Page) -> None:
+    """Until nothing of the view moves and the picture is sharp."""
+    page.evaluate("study.screen.stack.whenStill()")
+
+
+def finish_by_keyboard(page: Page) -> None:
+    """A whole trial: B first, A second, B would do as a reference."""
+    open_compare(page)
+    page.keyboard.press("B")
+    expect(page.locator("#letter")).to_have_text("B")
+    page.keyboard.press("1")
+    page.keyboard.press("Shift+A")
+    page.keyboard.press("Enter")
+    expect(page.locator("#todo")).to_contain_text("Now say whether B")
+    page.keyboard.press("n")
+    expect(page.locator("#reasons")).to_be_visible()
+    page.keyboard.press("y")
+    expect(page.locator("#todo")).to_have_text("Ready to save.")
+    page.keyboard.press("Control+Enter")
