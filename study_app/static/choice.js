@@ -94,7 +94,10 @@ export class Choice {
   /** The fields of the vote; what belongs to a choice is left out of the other answers. */
   vote() {
     const { kind, places, acceptable, reasons } = this.state;
-    const comment = this.comment.trim().replaceAll("\0", "").replace(/[\ud800-\udfff]/gu, "\ufffd");
+    const comment = this.comment
+      .trim()
+      .replaceAll("\0", "")
+      .replace(/[\ud800-\udfff]/gu, "\ufffd");
     if (kind !== "choice") return { kind, picks: [], acceptable: null, reasons: [], comment };
     return { kind, picks: places.filter(Boolean), acceptable, reasons: acceptable ? [] : [...reasons], comment };
   }
@@ -104,7 +107,16 @@ export class Choice {
     return { ...this.state, comment: this.comment };
   }
 
-  restore({ kind = "choice", picks, places, acceptable = null, reasons = [], comment = "", shortlist = [], dismissed = [] }) {
+  restore({
+    kind = "choice",
+    picks,
+    places,
+    acceptable = null,
+    reasons = [],
+    comment = "",
+    shortlist = [],
+    dismissed = [],
+  }) {
     const filled = places ?? [0, 1, 2].map((place) => picks?.[place] ?? null);
     this.#states = [Object.freeze({ kind, places: filled, acceptable, reasons, shortlist, dismissed })];
     this.comment = comment;

@@ -10,12 +10,12 @@ function screenCommands(screen) {
   const crosshair = document.getElementById("crosshair");
   return {
     show: (name) => screen.look(name),
-    peek: (name, isDown) => screen.peek(name, isDown),
+    peek: (name, isDown) => screen.motion.peek(name, isDown),
     "place-next": (name) => screen.has(name) && screen.choice.placeNext(name) && screen.marked(),
     "next-shortlisted": () => screen.nextShortlisted(1),
     "previous-shortlisted": () => screen.nextShortlisted(-1),
-    blink: (_, isDown) => screen.blink(isDown),
-    flicker: () => screen.flicker(),
+    blink: (_, isDown) => screen.motion.blink(isDown),
+    flicker: () => screen.motion.flicker(),
     "next-source": () => screen.nextSource(1),
     "previous-source": () => screen.nextSource(-1),
     "next-point": () => screen.nextPoint(1),
@@ -29,7 +29,8 @@ function screenCommands(screen) {
     fit: () => screen.stack.fit(),
     "one-to-one": () => screen.stack.pixels(1),
     "two-to-one": () => screen.stack.pixels(2),
-    arrow: (key) => (screen.mode === "grid" ? screen.grid.move(...ARROWS[key]) : screen.stack.pan(...ARROWS[key], false)),
+    arrow: (key) =>
+      screen.mode === "grid" ? screen.grid.move(...ARROWS[key]) : screen.stack.pan(...ARROWS[key], false),
     "arrow-far": (key) => screen.mode !== "grid" && screen.stack.pan(...ARROWS[key], true),
     place,
     "place-1": () => place(1),

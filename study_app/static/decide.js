@@ -28,8 +28,15 @@ export class Drawer extends EventTarget {
     this.#choice = choice;
     byId("comment").value = choice.comment;
     const tick = (name) =>
-      make("label", {}, make("input", { type: "checkbox", name: "reason", value: name }), make("span", { textContent: say(`reason_${name}`) }));
-    byId("reasons").querySelector(".ticks").replaceChildren(...scene.reasons.map(tick));
+      make(
+        "label",
+        {},
+        make("input", { type: "checkbox", name: "reason", value: name }),
+        make("span", { textContent: say(`reason_${name}`) }),
+      );
+    byId("reasons")
+      .querySelector(".ticks")
+      .replaceChildren(...scene.reasons.map(tick));
     byId("reopen").hidden = !scene.can_reopen;
     this.#comment();
   }
@@ -58,16 +65,33 @@ export class Drawer extends EventTarget {
     const number = place + 1;
     const current = this.#current();
     const picture = letter && this.#scene.images.find((image) => image.letter === letter);
-    const label = letter ? say("slot_show", { letter }) : current ? say("slot_put", { letter: current }) : say("slot_empty");
+    const label = letter
+      ? say("slot_show", { letter })
+      : current
+        ? say("slot_put", { letter: current })
+        : say("slot_empty");
     const need = place ? say("optional") : say("needed");
     const main = make(
       "button",
-      { type: "button", className: "slot", data: { place, act: letter ? "show" : "put" }, disabled: !letter && !current, aria: { label: `${say(`place_long_${number}`)}: ${label}` } },
+      {
+        type: "button",
+        className: "slot",
+        data: { place, act: letter ? "show" : "put" },
+        disabled: !letter && !current,
+        aria: { label: `${say(`place_long_${number}`)}: ${label}` },
+      },
       picture ? make("img", { src: `/p/${picture.id}/w480.jpg`, alt: "", draggable: false }) : make("i"),
       make("span", { className: "rank" }, make("b", { textContent: number }), ` ${say(`place_long_${number}`)}`),
       make("span", { className: "in", textContent: letter ?? `${label} (${need})` }),
     );
-    const clear = make("button", { type: "button", className: "clear", data: { place, act: "clear" }, textContent: "×", hidden: !letter, aria: { label: say("slot_clear", { letter, number }) } });
+    const clear = make("button", {
+      type: "button",
+      className: "clear",
+      data: { place, act: "clear" },
+      textContent: "×",
+      hidden: !letter,
+      aria: { label: say("slot_clear", { letter, number }) },
+    });
     return make("li", { className: letter ? "filled" : "" }, main, clear);
   }
 
@@ -82,13 +106,18 @@ export class Drawer extends EventTarget {
     byId("other-kind").hidden = kind === "choice";
     if (kind !== "choice") byId("other-kind").textContent = say(`kind_${kind}`);
     const question = byId("acceptable");
-    question.querySelector("legend").textContent = places[0] ? say("question", { letter: places[0] }) : say("question_none");
+    question.querySelector("legend").textContent = places[0]
+      ? say("question", { letter: places[0] })
+      : say("question_none");
     question.disabled = !places[0];
-    for (const input of question.querySelectorAll("input")) input.checked = acceptable !== null && (input.value === "yes") === acceptable;
+    for (const input of question.querySelectorAll("input"))
+      input.checked = acceptable !== null && (input.value === "yes") === acceptable;
     byId("reasons").hidden = acceptable !== false;
     for (const input of byId("reasons").querySelectorAll("input")) input.checked = reasons.includes(input.value);
     for (const name of ["cannot-tell", "technical"]) {
-      document.querySelector(`#decide [data-command="${name}"]`).setAttribute("aria-pressed", kind === name.replace("-", "_"));
+      document
+        .querySelector(`#decide [data-command="${name}"]`)
+        .setAttribute("aria-pressed", kind === name.replace("-", "_"));
     }
     this.#drawTodo(lock);
   }

@@ -18,7 +18,12 @@ function groupTable(group) {
     lines.set(row.help, [...(lines.get(row.help) ?? []), shownKey(row)]);
   }
   const rows = [...lines].map(([help, keys]) =>
-    make("tr", {}, make("th", { scope: "row" }, ...keys.flatMap((key) => [make("kbd", { textContent: key }), " "])), make("td", { textContent: say(help) })),
+    make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, ...keys.flatMap((key) => [make("kbd", { textContent: key }), " "])),
+      make("td", { textContent: say(help) }),
+    ),
   );
   return make("table", {}, make("caption", { textContent: say(`group_${group}`) }), make("tbody", {}, ...rows));
 }

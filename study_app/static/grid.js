@@ -32,23 +32,54 @@ export class Grid extends EventTarget {
     this.#sources = scene.exposures;
     this.#large = false;
     this.#cells = scene.images.map(({ letter, id }) => this.#cell(letter, [id], say("letter", { letter })));
-    if (scene.exposures.length) this.#cells.push(this.#cell("source", scene.exposures.map(({ id }) => id), say("sources")));
+    if (scene.exposures.length)
+      this.#cells.push(
+        this.#cell(
+          "source",
+          scene.exposures.map(({ id }) => id),
+          say("sources"),
+        ),
+      );
     this.#room.replaceChildren(...this.#cells.map(({ box }) => box));
     this.layout();
     for (const cell of this.#cells) for (const image of cell.images) this.#load(cell, image);
   }
 
   #cell(name, ids, label) {
-    const images = ids.map((id) => ({ id, ok: null, element: make("img", { alt: "", draggable: false, data: { id } }) }));
+    const images = ids.map((id) => ({
+      id,
+      ok: null,
+      element: make("img", { alt: "", draggable: false, data: { id } }),
+    }));
     const isSource = name === "source";
     const button = make("button", { type: "button", className: "picture", data: { name }, tabIndex: -1 });
     button.append(...images.map(({ element }) => element));
     if (isSource) button.classList.add("mosaic");
     const marks = make("span", { className: "marks" });
-    const retry = make("button", { type: "button", className: "retry", textContent: say("retry"), hidden: true, data: { retry: name } });
-    const caption = make("p", { className: "caption" }, make("b", { textContent: isSource ? label : name }), marks, retry);
+    const retry = make("button", {
+      type: "button",
+      className: "retry",
+      textContent: say("retry"),
+      hidden: true,
+      data: { retry: name },
+    });
+    const caption = make(
+      "p",
+      { className: "caption" },
+      make("b", { textContent: isSource ? label : name }),
+      marks,
+      retry,
+    );
     const failure = make("p", { className: "failure", hidden: true });
-    return { name, button, marks, retry, failure, images, box: make("div", { className: "cell" }, button, failure, caption) };
+    return {
+      name,
+      button,
+      marks,
+      retry,
+      failure,
+      images,
+      box: make("div", { className: "cell" }, button, failure, caption),
+    };
   }
 
   // The small preview first, which opens the vote; where the cell has more pixels than it, the large one follows.
@@ -92,7 +123,8 @@ export class Grid extends EventTarget {
     const isMissing = cell.images.some(({ ok }) => ok === false);
     cell.box.classList.toggle("failed", isMissing);
     cell.retry.hidden = cell.failure.hidden = !isMissing;
-    cell.failure.textContent = cell.name === "source" ? say("failed_source") : say("failed_picture", { letter: cell.name });
+    cell.failure.textContent =
+      cell.name === "source" ? say("failed_source") : say("failed_picture", { letter: cell.name });
   }
 
   /** Load again what failed: in the cell of this name, or in all. */
@@ -140,7 +172,11 @@ export class Grid extends EventTarget {
     sheet.setProperty("--caption", `${caption}px`);
     sheet.setProperty("--wide", `${size.pictureWidth}px`);
     sheet.setProperty("--high", `${size.pictureHeight}px`);
-    const mosaic = bestGrid(this.#sources.length || 1, aspect, size.pictureWidth, size.pictureHeight, { columns: 2, rows: 2, caption: 0 });
+    const mosaic = bestGrid(this.#sources.length || 1, aspect, size.pictureWidth, size.pictureHeight, {
+      columns: 2,
+      rows: 2,
+      caption: 0,
+    });
     sheet.setProperty("--mosaic", `repeat(${mosaic.columns}, ${mosaic.pictureWidth}px)`);
     if (this.loaded === this.total) this.#sharpen();
   }

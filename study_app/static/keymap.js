@@ -5,6 +5,7 @@ export const LETTERS = [..."ABCDEFGHIJKLM"];
 // keys: what the key types, in the Latin alphabet · command: see commands.js · where: modes in which it works
 // chord: "shift" or "ctrl" · hold: the command also hears of the release · many: the key gives the command's argument
 // help: word of the help page (rows with the same word share a line), group: its heading
+// prettier-ignore
 export const KEYMAP = [
   { keys: LETTERS, where: "grid", command: "peek", hold: true, many: "letter" },
   { keys: LETTERS, where: "compare decide", command: "show", many: "letter", help: "key_show", group: "look", shown: "A – M" },

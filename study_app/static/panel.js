@@ -32,7 +32,16 @@ export class Panel extends EventTarget {
     this.#ids = new Map(scene.images.map(({ letter, id }) => [letter, id]));
     scene.exposures.forEach(({ id }, index) => this.#ids.set(`e${index + 1}`, id));
     const button = (name, text) =>
-      make("button", { type: "button", data: { command: "show", letter: name }, aria: { label: layerName(name, scene.exposures.length) } }, make("span", { textContent: text }), make("sup"));
+      make(
+        "button",
+        {
+          type: "button",
+          data: { command: "show", letter: name },
+          aria: { label: layerName(name, scene.exposures.length) },
+        },
+        make("span", { textContent: text }),
+        make("sup"),
+      );
     const letters = scene.images.map(({ letter }) => button(letter, letter));
     const sources = scene.exposures.map((_, index) => button(`e${index + 1}`, index + 1));
     const heading = make("span", { className: "label", textContent: say("source_short") });
@@ -54,7 +63,8 @@ export class Panel extends EventTarget {
     }
     const source = `/p/${this.#ids.get(name)}/w480.jpg`;
     if (this.#picture.getAttribute("src") !== source) this.#picture.src = source;
-    for (const command of ["shortlist", "dismiss", "place-1", "place-2", "place-3"]) this.#tool(command).disabled = !isLetter;
+    for (const command of ["shortlist", "dismiss", "place-1", "place-2", "place-3"])
+      this.#tool(command).disabled = !isLetter;
   }
 
   #tool(command) {
@@ -80,7 +90,8 @@ export class Panel extends EventTarget {
 
   point(index) {
     const total = this.#scene.points.length;
-    byId("point").textContent = index === null ? say("points", { total }) : say("point_of", { number: index + 1, total });
+    byId("point").textContent =
+      index === null ? say("points", { total }) : say("point_of", { number: index + 1, total });
   }
 
   /** Marks of a choice on the strip and on the buttons of the shown letter. */

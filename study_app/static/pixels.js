@@ -14,13 +14,16 @@ export function floorToDevice(length, scale = devicePixelRatio) {
   return Math.floor(length * scale + 1e-6) / scale;
 }
 
-/** Place an element over its parent so that both its corner and its size are whole device pixels. */
+/**
+ * Place an element over its parent so that both its corner and its size are whole device pixels.
+ * They are multiples of the quantum, for layout counts in 64ths of a CSS pixel and would miss any other place by a bit,
+ * which is enough for the browser to interpolate.
+ */
 export function fillExactly(element) {
-  const scale = devicePixelRatio;
+  const step = quantum();
   const room = element.parentElement.getBoundingClientRect();
-  const step = quantum(scale);
-  const left = Math.ceil(room.left * scale - 1e-6) / scale - room.left;
-  const top = Math.ceil(room.top * scale - 1e-6) / scale - room.top;
+  const inset = (start) => Math.ceil((start - 0.01) / step) * step - start;
+  const [left, top] = [inset(room.left), inset(room.top)];
   element.style.left = `${left}px`;
   element.style.top = `${top}px`;
   element.style.width = `${Math.floor((room.width - left) / step) * step}px`;

@@ -6,11 +6,11 @@ import { Drawer } from "./decide.js";
 import { byId } from "./element.js";
 import { Grid } from "./grid.js";
 import { Lock } from "./lock.js";
+import { Motion } from "./motion.js";
 import { layerName, Panel } from "./panel.js";
 import { Stack } from "./viewer.js";
 import { say } from "./words.js";
 
-const FLICKER_HZ = 2; // full changes a second; above 3 it could harm people with photosensitive epilepsy
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 const MODES = ["grid", "compare", "decide"];
 
@@ -23,11 +23,9 @@ export class Screen extends EventTarget {
   drawer = new Drawer(() => this.letter);
   choice = new Choice();
   behaviour = new Behaviour();
+  motion = new Motion(this, () => STILL.matches);
   scene = null;
   mode = "grid";
-  #peeking = null;
-  #blinking = null;
-  #flicker = null;
   #point = null;
   #source = null;
 
@@ -52,7 +50,7 @@ export class Screen extends EventTarget {
 
   /** Show a trial as the server describes it; `marks` is what was marked before a reload, or null. */
   async load(scene, marks) {
-    this.stopMoving();
+    this.motion.stop();
     this.scene = scene;
     this.choice = new Choice();
     this.behaviour = new Behaviour();
@@ -84,7 +82,7 @@ export class Screen extends EventTarget {
     if (mode === "decide") this.drawer.open();
     else this.drawer.close();
     if (mode === "grid") {
-      this.stopMoving();
+      this.motion.stop();
       if (old !== "grid") this.grid.focus(this.stack.shown?.length === 1 ? this.stack.shown : "source");
       this.behaviour.show(null);
     } else if (old === "grid") {
@@ -105,7 +103,7 @@ export class Screen extends EventTarget {
 
   /** The letter that marks refer to: what is seen, or in the grid what has the focus. Null for an exposure. */
   get letter() {
-    const name = this.mode === "grid" ? this.grid.focused : this.stack.shown;
+    const name = this.mode === "grid" ? this.grid.focused : (this.motion.chosen ?? this.stack.shown);
     return name?.length === 1 ? name : null;
   }
 
@@ -122,7 +120,7 @@ export class Screen extends EventTarget {
 
   show(name, options) {
     if (!this.has(name)) return;
-    if (!options) this.stopMoving();
+    if (!options) this.motion.stop();
     if (name[0] === "e") this.#source = Number(name.slice(1)) - 1;
     this.stack.show(name, options);
     if (this.mode !== "grid") this.behaviour.show(name);
@@ -130,57 +128,6 @@ export class Screen extends EventTarget {
     this.#viewed();
     this.draw();
     if (!options) this.say(layerName(name, this.scene.exposures.length));
-  }
-
-  /** Hold a letter in the grid: that picture at full size until the key goes up. */
-  peek(name, isDown) {
-    if (isDown && this.has(name)) {
-      this.grid.focus(name);
-      this.show(name);
-      this.#peeking = name;
-      byId("room").dataset.mode = "peek";
-      this.behaviour.show(name);
-    } else if (!isDown && this.#peeking) {
-      this.#peeking = null;
-      byId("room").dataset.mode = this.mode;
-      this.behaviour.show(null);
-    }
-  }
-
-  blink(isDown) {
-    if (isDown && !this.#blinking && this.stack.before) {
-      this.stopMoving();
-      this.#blinking = this.stack.shown;
-      this.behaviour.count("blink");
-      this.show(this.stack.before, { passing: true });
-    } else if (!isDown && this.#blinking) {
-      const back = this.#blinking;
-      this.#blinking = null;
-      this.show(back, { passing: true });
-    }
-  }
-
-  flicker() {
-    if (this.#flicker) return this.stopMoving();
-    if (STILL.matches) return this.tell(say("flicker_reduced"));
-    if (!this.stack.before) return this.tell(say("flicker_none"));
-    const pair = [this.stack.shown, this.stack.before];
-    let turn = 0;
-    const swap = () => this.show(pair[(turn = 1 - turn)], { passing: true });
-    this.#flicker = { timer: setInterval(swap, 1000 / (2 * FLICKER_HZ)), back: pair[0] };
-    this.behaviour.count("flicker");
-    return this.panel.press("flicker", true);
-  }
-
-  /** End whatever changes the picture by itself, and show what the rater chose to see. */
-  stopMoving() {
-    if (this.#blinking) this.blink(false);
-    if (!this.#flicker) return;
-    clearInterval(this.#flicker.timer);
-    const { back } = this.#flicker;
-    this.#flicker = null;
-    this.panel.press("flicker", false);
-    this.show(back, { passing: true });
   }
 
   nextSource(step) {
@@ -301,7 +248,11 @@ export class Screen extends EventTarget {
     clearTimeout(this.bannerTimer);
     banner.replaceChildren(text);
     if (button) {
-      const press = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: button });
+      const press = Object.assign(document.createElement("button"), {
+        type: "button",
+        className: "quiet",
+        textContent: button,
+      });
       press.addEventListener("click", () => (this.hush(), act()));
       banner.append(" ", press);
     } else this.bannerTimer = setTimeout(() => this.hush(), 6000);

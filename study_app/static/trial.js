@@ -112,7 +112,8 @@ async function submit() {
 async function answered({ status, body }) {
   showWaiting("");
   if (status === 409) await tellConflict(body?.stored);
-  else if (status !== 200 && status !== 201) await ask(say("refused"), body?.error ?? "", [{ text: say("go_on"), value: "on" }]);
+  else if (status !== 200 && status !== 201)
+    await ask(say("refused"), body?.error ?? "", [{ text: say("go_on"), value: "on" }]);
   else if (body.feedback) return showFeedback(body);
   await goOn(body?.next);
   return undefined;
@@ -195,7 +196,10 @@ async function rest(text, detail) {
 }
 
 async function takeBreak() {
-  const buttons = [{ text: say("break_yes"), value: "yes" }, { text: say("break_no"), value: "no" }];
+  const buttons = [
+    { text: say("break_yes"), value: "yes" },
+    { text: say("break_no"), value: "no" },
+  ];
   if ((await ask(say("break_ask"), "", buttons, { canEscape: true })) === "yes") byId("break-form").submit();
 }
 
@@ -245,7 +249,8 @@ listen(
     "show-fault": showFault,
     "show-chosen": () => screen.show(lesson.chosen),
     "go-on": () => goOn(lesson.next),
-    forward: () => (state === "feedback" ? goOn(lesson.next) : screen.setMode(screen.mode === "grid" ? "compare" : "decide")),
+    forward: () =>
+      state === "feedback" ? goOn(lesson.next) : screen.setMode(screen.mode === "grid" ? "compare" : "decide"),
     "dismiss-hint": () => (remembered.set(`study.${byId("hint").dataset.name}`, "seen"), (byId("hint").hidden = true)),
   },
   () => state !== "rating" && state !== "feedback",

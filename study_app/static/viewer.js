@@ -151,7 +151,10 @@ export class Stack extends EventTarget {
   #advance() {
     if (!this.#shown) return;
     const at = this.#layers.indexOf(this.#shown);
-    const near = [at + 1, at - 1].map((index) => this.#layers[index]).concat(this.#before ?? []).filter(Boolean);
+    const near = [at + 1, at - 1]
+      .map((index) => this.#layers[index])
+      .concat(this.#before ?? [])
+      .filter(Boolean);
     const letters = this.#layers.filter((layer) => layer.name.length === 1);
     let wanted = [this.#shown];
     for (const more of [near, letters, this.#layers]) {
@@ -291,7 +294,8 @@ export class Stack extends EventTarget {
   /** Resolves when nothing of the view moves any more. */
   async whenStill() {
     const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-    do await frame().then(frame); // a motion begins with the frame after its cause
+    do
+      await frame().then(frame); // a motion begins with the frame after its cause
     while (this.#viewer.isAnimating() || !this.isSharp);
   }
 }

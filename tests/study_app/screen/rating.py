@@ -117,7 +117,7 @@ def screenshot(page: Page, selector: str, dpr: float) -> np.ndarray:
     assert box is not None
     edges = np.array([box["y"], box["y"] + box["height"], box["x"], box["x"] + box["width"]]) * dpr
     top, bottom, left, right = np.rint(edges).astype(int)
-    assert np.abs(edges - (top, bottom, left, right)).max() < 0.05, edges  # layout is in 64ths
+    assert np.abs(edges - (top, bottom, left, right)).max() < 0.001, edges
     return pixels[top:bottom, left:right]
 
 
