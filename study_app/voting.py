@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from datetime import datetime
 from typing import Any
@@ -178,7 +179,7 @@ def _untrusted(_error: CSRFError) -> tuple[Response, int]:
 @blueprint.errorhandler(RateLimitExceeded)
 def _too_fast(_error: RateLimitExceeded) -> tuple[Response, int, dict[str, str]]:
     limit = limiter.current_limit
-    seconds = max(1, int(limit.reset_at - time.time()) + 1) if limit else 60
+    seconds = max(1, math.ceil(limit.reset_at - time.time())) if limit else 60
     return jsonify(error=SENTENCES[429]), 429, {"Retry-After": str(seconds)}
 
 
