@@ -77,10 +77,11 @@ def unsaturated_weight(linear: Plane) -> Plane:
 def merge_encoded(
     stack: ExposureStack, response: CameraResponse | None = None, trust: Trust | None = None
 ) -> Plane:
-    """Radiance from the images: sum w_k light(x_k) / t_k / sum w_k, light(x) by `response` or else sRGB.
+    """Radiance from the images: sum w_k light(x_k) / sum w_k t_k, light(x) by `response` or else sRGB.
 
     One weight per pixel, against color fringes: see `LevelWeights`; times `trust`. Debevec and Malik average
-    ln E instead; level 0 has no logarithm.
+    ln E instead, but level 0 has no logarithm. The seconds count as in Robertson et al. 2003: one level of noise
+    is much radiance in a short exposure, and many of them would gray and roughen the shadows.
     """
     tables = exposure_tables(stack, response or srgb_response())
     weights = [LevelWeights.of(stack, k) for k in range(len(stack))]
@@ -91,6 +92,7 @@ def merge_encoded(
         for k in range(len(stack)):
             levels = image_levels(stack, k, rows)
             weight = weights[k].of_levels(levels)
+            weight *= np.float32(stack.relative_seconds[k])
             if trust is not None:
                 weight *= trust(k, rows)
             _add_exposure(levels, tables[k], weight, light, total)
@@ -110,8 +112,9 @@ def exposure_tables(stack: ExposureStack, response: CameraResponse) -> list[Plan
 class LevelWeights:
     """How far the levels of one exposure are trusted: one float32 for each level.
 
-    The hat 1 - |2x - 1|; the darkest exposure counts fully above .5 and the brightest below .5, so that
-    clipped areas take their values from the end that sees them.
+    The hat 1 - |2x - 1|, squared where x > .5, because the rim of what is clipped is not true either; the
+    darkest exposure counts fully above .5 and the brightest below .5, so that clipped areas take their values
+    from the end that sees them.
     """
 
     hat: Plane
@@ -120,6 +123,7 @@ class LevelWeights:
     def of(cls, stack: ExposureStack, k: int) -> LevelWeights:
         values = np.linspace(0, 1, level_count_of(stack), dtype=np.float32)
         hat = 1 - np.abs(2 * values - 1)
+        hat[values > 0.5] **= 2
         if k == 0:
             hat[values > 0.5] = 1
         if k == len(stack) - 1:

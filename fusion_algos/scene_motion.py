@@ -49,7 +49,21 @@ def find_motion(reference: Bytes, source: Bytes) -> Motion:
     to_source, to_reference = mapping_curves(reference, source), mapping_curves(source, reference)
     moved, blind = _large_pieces(_difference(reference, source, to_source)), _blind(reference, to_source)
     moved = _widened(moved)
-    return Motion(moved | _doubted(blind, moved), blind, to_source, to_reference)
+    return Motion(moved | _doubted(blind, moved), blind, _bounded(to_source), to_reference)
+
+
+def _bounded(to_source: Curves) -> Curves:
+    """The mapping with clipped levels treated as the last that is not: all that a clipped channel tells.
+
+    What clipped pixels typically are in the source is the sky or a lamp; a leaf of which one channel is clipped
+    would take that channel's level, and with it a wrong hue.
+    """
+    bounded = to_source.copy()
+    if _is_brighter(to_source):
+        bounded[: BLACK + 1] = bounded[BLACK + 1]
+    else:
+        bounded[WHITE:] = bounded[WHITE - 1]
+    return bounded
 
 
 def _blind(reference: Bytes, to_source: Curves) -> Mask:

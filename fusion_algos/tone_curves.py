@@ -87,8 +87,9 @@ def durand2002(radiance: Plane, contrast: float = 20.0, saturation: float = 1.0)
 def displayed(
     radiance: Plane, log_luminances: Plane, log_display: Callable[[slice], Plane], saturation: float = 1.0
 ) -> Plane:
-    """sRGB-encoded picture with the colors of the radiance E: clip((E_c / L)^saturation Ld).
+    """sRGB-encoded picture with the colors of the radiance E: (E_c / L)^saturation Ld, then clipped.
 
+    What is brighter than the display's white fades to it (see `_fading`; this project's own).
     `log_luminances`: ln L, HxW; `log_display` gives ln Ld for some rows, Ld linear with 1 = white.
     """
     picture = np.empty(radiance.shape, np.float32)
@@ -215,12 +216,33 @@ def _encoding_table() -> Plane:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _encode(colors, gain, table, picture):  # type: ignore[no-untyped-def]
-    """picture = sRGB(clip(colors gain)) by straight lines between the entries of `table`."""
+    """picture = sRGB(clip(faded(colors gain))), the curve by straight lines between the entries of `table`."""
+    top = np.float32(ENCODING_STEPS)
     for y in range(colors.shape[0]):
         for x in range(colors.shape[1]):
-            scale = gain[y, x] * np.float32(ENCODING_STEPS)
+            scale = gain[y, x]
+            luminance, kept = np.float32(0), np.float32(1)
+            largest = scale * max(colors[y, x, 0], colors[y, x, 1], colors[y, x, 2])
+            if largest > 1:
+                luminance, kept = _fading(
+                    scale * colors[y, x, 0], scale * colors[y, x, 1], scale * colors[y, x, 2], largest
+                )
             for c in range(3):
-                position = min(max(colors[y, x, c] * scale, np.float32(0)), np.float32(ENCODING_STEPS))
+                value = luminance + kept * (scale * colors[y, x, c] - luminance)
+                position = min(max(value * top, np.float32(0)), top)
                 below = np.int32(position)
                 share = position - np.float32(below)
                 picture[y, x, c] = table[below] + share * (table[below + 1] - table[below])
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _fading(red, green, blue, largest):  # type: ignore[no-untyped-def]
+    """Luminance Y, and the share of the distance from gray that a color keeps which no display can show.
+
+    1 - Y^8 (m - 1) / (m - Y), m the largest channel: at Y = 1 all becomes white, as a lamp does, while a
+    shirt that is only too red is clipped. Clipping alone draws a lamp's color out into flat yellow areas.
+    """
+    luminance = np.float32(0.2126) * red + np.float32(0.7152) * green + np.float32(0.0722) * blue
+    luminance = min(luminance, np.float32(1))
+    excess = (largest - np.float32(1)) / max(largest - luminance, np.float32(1e-6))
+    return luminance, np.float32(1) - luminance**8 * excess

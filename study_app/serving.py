@@ -154,22 +154,33 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that takes requests; raises StudySettingsError where the address is taken or not this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), port), family=family, backlog=1024)
+    except OSError as error:
+        raise StudySettingsError(
+            f"{host} port {port} cannot be listened on ({error.strerror}); give another --port or --host"
+        ) from error
+
+
 def run(settings: StudySettings, host: str, port: int) -> None:
     """Serve until interrupted or terminated: waitress with 16 threads, and a backup each hour."""
     import waitress
 
-    app = create_app(settings)
-    signal.signal(signal.SIGTERM, _stop)
-    hourly = HourlyBackup(settings)
-    hourly.start()
-    try:
-        waitress.serve(
-            app,
-            host=host,
-            port=port,
-            threads=THREADS,
-            ident=None,  # the Server header names no program
-            clear_untrusted_proxy_headers=not settings.proxy_hops,  # else ProxyFix would never see them
-        )
-    finally:
-        hourly.stop()
+    with listening(host, port) as listener:
+        app = create_app(settings)
+        signal.signal(signal.SIGTERM, _stop)
+        hourly = HourlyBackup(settings)
+        hourly.start()
+        try:
+            waitress.serve(
+                app,
+                sockets=[listener],
+                threads=THREADS,
+                ident=None,  # the Server header names no program
+                clear_untrusted_proxy_headers=not settings.proxy_hops,  # else ProxyFix would never see them
+            )
+        finally:
+            hourly.stop()

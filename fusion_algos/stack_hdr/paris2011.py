@@ -38,7 +38,7 @@ DISPLAY_CONTRAST, LEAST_EXPONENT, LARGEST_EXPONENT = math.log(100), 0.2, 3.0
     "Paris, Hasinoff, Kautz: Local Laplacian filters: edge-aware image processing with a Laplacian pyramid. "
     "ACM TOG 30(4), 2011; Aubry, Paris, Hasinoff, Kautz, Durand: Fast local Laplacian filters: theory and "
     "applications. ACM TOG 33(5), 2014. Not Photomatix: its algorithm is unpublished (paris2011)",
-    revision=1,
+    revision=2,
 )
 def fuse(
     stack: ExposureStack, *, detail: float = 0.7, edges: float = 0.0, response: str = "debevec"

@@ -18,6 +18,24 @@ def radiance():
     return np.exp2(stops).astype(np.float32)
 
 
+def faded(light):
+    """Colors outside the display's gamut move towards their gray, the more the brighter they are."""
+    luminance = np.minimum(luminance_709(light), 1)[..., np.newaxis]
+    largest = np.maximum(light.max(axis=2, keepdims=True), 1 + 1e-9)
+    kept = 1 - luminance**8 * (largest - 1) / (largest - luminance)
+    return np.clip(luminance + kept * (light - luminance), 0, 1)
+
+
+def test_a_lamp_becomes_white_and_a_red_shirt_stays_red():
+    radiance = np.array([[[1.6, 0.95, 0.5], [2.0, 0.05, 0.05], [0.9, 0.5, 0.1]]], np.float32)
+    logarithm = np.log(luminance_709(radiance))
+    lamp, shirt, wall = srgb_to_linear(displayed(radiance, logarithm, lambda rows: logarithm[rows].copy()))[0]
+    assert lamp.min() > 0.9
+    assert shirt[0] == 1
+    assert shirt[1:].max() < 0.15
+    np.testing.assert_allclose(wall, radiance[0, 2], atol=1e-4)  # a color that can be shown is shown
+
+
 def test_reinhard_is_its_formula(radiance):
     luminance = radiance.astype(np.float64) @ [0.2126, 0.7152, 0.0722]
     mean, low, high = np.log2(luminance).mean(), *np.log2(np.percentile(luminance, [1, 99]))
@@ -25,7 +43,7 @@ def test_reinhard_is_its_formula(radiance):
     scaled = key * luminance / 2**mean
     white = np.percentile(scaled, 99.9)
     display = scaled * (1 + scaled / white**2) / (1 + scaled)
-    expected = linear_to_srgb(radiance / luminance[..., np.newaxis] * display[..., np.newaxis])
+    expected = linear_to_srgb(faded(radiance / luminance[..., np.newaxis] * display[..., np.newaxis]))
     np.testing.assert_allclose(reinhard2002(radiance), expected, atol=1e-3)  # percentiles of 9600 pixels
 
 
@@ -68,7 +86,7 @@ def test_black_is_black_whatever_its_share(curve, radiance):
     picture = curve(radiance)
     assert (picture[:2] == 0).all()
     # Its logarithm is minus infinity: without a floor it would rule over every mean and percentile.
-    assert np.abs(picture[40:] - curve(radiance[2:])[38:]).max() < 0.1
+    assert np.abs(picture[40:] - curve(radiance[2:])[38:]).max() < 0.15
 
 
 @CURVES

@@ -369,6 +369,14 @@ def test_the_server_starts_for_real_and_answers(data):
         assert f"http://127.0.0.1:{port}/join/" in server.stdout.read()
 
 
+def test_a_taken_port_is_a_sentence(data):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        assert f"127.0.0.1 port {port} cannot be listened on" in refused(data, "serve", "--port", port)
+
+
 @pytest.mark.parametrize("command", main.list_commands(None))
 def test_every_command_tells_what_it_does(command):
     result = CliRunner().invoke(main, [command, "--help"])
