@@ -58,18 +58,23 @@ def test_every_page_answers_in_every_state(
 ) -> None:
     client.sign_in_experimenter(add_experimenter(catalog, "admin"))
     if state in ("begun", "full", "closed"):
-        raters = raters_of(new_rater, 2 if state == "begun" else 9)
+        raters = raters_of(new_rater, 9 if state == "full" else 2)
         vote_everywhere(catalog, study, raters, scenes=1 if state == "begun" else None)
     if state in ("draft", "closed"):
         with catalog.writing() as session:
             session.get_one(Study, study.id).state = state
     paths = [f"{base}/{page}" for page in PAGES]
     with catalog.reading() as session:
-        paths += [f"{base}/scenes/{scene.id}" for scene in scenes_of(session, study)]
-        paths += [f"{base}/raters/{key}" for key in session.scalars(select(Rater.public_id))]
-        paths += [f"{base}/scenes?state={known}" for known in ("accept", "continue", "nonsense")]
+        paths += [f"{base}/scenes/{scene.id}" for scene in scenes_of(session, study)[:2]]
+        paths += [f"{base}/raters/{key}" for key in session.scalars(select(Rater.public_id).limit(1))]
+        paths += [f"{base}/scenes?state={known}" for known in ("accept", "nonsense")]
     for path in paths:
-        assert "</html>" in text_of(client, path) or path.endswith("fragment"), path
+        text = text_of(client, path)
+        assert "</html>" in text or path.endswith("fragment"), path
+        assert not re.search(r"<script(?![^>]*\bsrc=)", text), f"{path}: the policy refuses inline scripts"
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=", text), (
+            f"{path}: the policy refuses inline styles"
+        )
 
 
 def test_an_empty_study_says_what_to_do_next(client: StudyClient, catalog: Catalog, base: str) -> None:
@@ -300,7 +305,7 @@ def test_simulated_raters_are_marked_on_every_page(
     people = raters_of(new_rater, 2)
     vote_everywhere(catalog, study, people)
     pages = [page for page in PAGES if page != "fragment"]
-    assert not any("Simulated raters, not people" in text_of(client, f"{base}/{page}") for page in pages)
+    assert "Simulated raters, not people" not in text_of(client, f"{base}/")
     vote_everywhere(catalog, study, raters_of(new_rater, 1, simulated=True))
     for page in pages:
         text = text_of(client, f"{base}/{page}")
@@ -346,22 +351,6 @@ def test_pages_of_another_study_or_scene_are_not_found(
         "/lab/studies/x/",
     ):
         assert analyst.get(path).status_code == 404, path
-
-
-def test_pages_carry_no_inline_script_or_style(
-    analyst: StudyClient, catalog: Catalog, study: Study, base: str, new_rater: RaterFactory
-) -> None:
-    vote_everywhere(catalog, study, raters_of(new_rater, 4))
-    paths = [
-        f"{base}/",
-        f"{base}/raters",
-        f"{base}/algorithms",
-        f"{base}/scenes/{scene_id(catalog, study, 'bay')}",
-    ]
-    for path in paths:
-        text = text_of(analyst, path)
-        assert not re.search(r"<script(?![^>]*\bsrc=)", text), path
-        assert not re.search(r"<style|\sstyle=|\son[a-z]+=", text), path
 
 
 def test_a_rater_who_clicks_one_place_in_haste_is_proposed(

@@ -59,8 +59,8 @@ def test_the_same_numbers_give_the_same_bytes_here_and_in_another_process() -> N
 def test_threads_draw_the_same_and_leave_the_settings_alone() -> None:
     before = dict(matplotlib.rcParams)
     expected = drawn_anew()
-    with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda _: drawn_anew(), range(4)))
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda _: drawn_anew(), range(2)))
     assert all(one == expected for one in found)
     assert dict(matplotlib.rcParams) == before
 
