@@ -67,7 +67,9 @@ def test_an_algorithm_that_raises_costs_one_candidate(simulated, built, tmp_path
 def assert_same_products(data: Path, built: Path) -> None:
     """As an undisturbed build, but that scores were also written once for the candidates that there were."""
     mine = store_contents(data)
-    extra = {path for path in mine if Path(path).name.startswith("quality-")} - set(store_contents(built))
+    extra = {path for path in mine if Path(path).name.startswith(("quality-", "comparison-"))} - set(
+        store_contents(built)
+    )
     for path in extra:
         (data / path).unlink()
     assert_same_store(data, built)
