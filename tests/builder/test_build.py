@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from builder.build import SceneIndex, Selection, Shard
 from builder.catalog import Candidate, DamagedCopy, Scene, catalog_url, open_catalog
 from builder.images import read_image
 from builder.registration.alignment import FrameTransform
 from builder.scene_record import read_scene, scene_names
+from builder.settings import Settings
 from builder.stages.damage import practice_scenes
 from builder.store import Store
 from tests.builder.dask_cluster import mortal_cluster
@@ -202,17 +204,13 @@ def test_practice_scenes_keep_their_copies_and_a_dataset_without_them_has_none(o
     assert catalog_facts(none)[3] == []
 
 
-def test_the_practice_scenes_do_not_depend_on_the_part_of_the_dataset_that_is_built(own_copy):
-    """Two of six, whether all scenes or one by one are built: the rest gets no copies."""
-    for folder in ("previews", "fused"):
-        shutil.rmtree(own_copy / folder)
-    few = {"FOUNDRY_PREVIEW_PRACTICE_SCENES": "2", "FOUNDRY_FUSE_ALGORITHMS": '["mertens2009"]'}
-    for name in SCENES[:3]:
-        assert build_command(own_copy, options=("--only", name), **few).returncode == 0
-    assert build_command(own_copy, **few).returncode == 0
-    practised = {path.parent.name for path in own_copy.glob("previews/*/halo-*.json")}
-    assert practised <= practice_scenes(list(SCENES), 2)
-    assert practised
+def test_the_practice_scenes_do_not_depend_on_the_part_of_the_dataset_that_is_built(built):
+    settings = Settings().replaced("preview", practice_scenes=2)
+    parts = [Selection(only=(name,)) for name in SCENES]
+    parts += [Selection(limit=3), Selection(shard=Shard(1, 2)), Selection(shard=Shard(2, 2))]
+    for part in parts:
+        for name, plan in SceneIndex(built, settings, part).plans.items():
+            assert plan.is_practice == (name in practice_scenes(list(SCENES), 2))
 
 
 def test_verify_finds_a_flipped_byte(own_copy):

@@ -27,6 +27,7 @@ from tests.builder.foundry import (
 )
 from tests.builder.test_build import SCENES, rows
 
+SCORED = ("li2013-", "quality-", "comparison-")  # of or about sunset with its li2013
 POISON = str(Path(__file__).parent / "poison")
 
 
@@ -40,11 +41,11 @@ def broken_candidates(data: Path) -> list[tuple[str, str, str]]:
 
 
 def assert_only_that_candidate_is_missing(data: Path, built: Path) -> None:
-    """All files of an undisturbed build but those of sunset's li2013, and its scores; nothing half-written."""
+    """All files of an undisturbed build but those of sunset's li2013, and what compares it; nothing half-written."""
     mine, theirs = store_contents(data), store_contents(built)
     missing = {path for path in theirs if path not in mine}
     assert {path.split("/")[1] for path in missing} == {"sunset"}
-    assert all(Path(path.split("/")[2]).name.startswith(("li2013-", "quality-")) for path in missing)
+    assert all(Path(path.split("/")[2]).name.startswith(SCORED) for path in missing)
     assert all(mine[path] == theirs[path] for path in theirs if path in mine)
     assert rows(data, select(Candidate.id).where(Candidate.status == "done")).__len__() == (
         len(SCENES) * len(CHOSEN) - 1
@@ -66,7 +67,9 @@ def test_an_algorithm_that_raises_costs_one_candidate(simulated, built, tmp_path
 def assert_same_products(data: Path, built: Path) -> None:
     """As an undisturbed build, but that scores were also written once for the candidates that there were."""
     mine = store_contents(data)
-    extra = {path for path in mine if Path(path).name.startswith("quality-")} - set(store_contents(built))
+    extra = {path for path in mine if Path(path).name.startswith(("quality-", "comparison-"))} - set(
+        store_contents(built)
+    )
     for path in extra:
         (data / path).unlink()
     assert_same_store(data, built)
