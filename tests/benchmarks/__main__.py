@@ -11,6 +11,7 @@ from tests.benchmarks import (
     mertens_and_enfuse,
     mertens_and_opencv,
     published_scores,
+    study_latency,
     whole_scene,
 )
 from tests.benchmarks.report import Settings, print_report, write_report
@@ -18,7 +19,14 @@ from tests.benchmarks.report import Settings, print_report, write_report
 # A benchmark is a file with `run(settings) -> Report`, and its name here. In the order in which they run.
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module.run
-    for module in (mertens_and_opencv, mertens_and_enfuse, every_algorithm, whole_scene, published_scores)
+    for module in (
+        mertens_and_opencv,
+        mertens_and_enfuse,
+        every_algorithm,
+        whole_scene,
+        published_scores,
+        study_latency,
+    )
 }
 
 

@@ -14,10 +14,12 @@ from study_app.models import Study
 from study_app.studies import create_study, open_study
 from tests.study_app.scenery import ALGORITHM_NAMES, EXPOSURES, preview_path
 
-PICTURE_SCENE, WIDTH, HEIGHT = "elm", 96, 64
+PICTURE_SCENE, PICTURE_SIZE = "elm", (96, 64)
 
 
-def add_many_scenes(session: Session, count: int, *, candidates: int = 13) -> None:
+def add_many_scenes(
+    session: Session, count: int, *, candidates: int = 13, picture_size: tuple[int, int] = PICTURE_SIZE
+) -> None:
     """`count` scenes to the catalog, each with that many candidates."""
     for number in range(count):
         name = f"scene-{number:03d}"
@@ -26,8 +28,8 @@ def add_many_scenes(session: Session, count: int, *, candidates: int = 13) -> No
                 name=name,
                 group_name=name,
                 status="ready",
-                width=WIDTH,
-                height=HEIGHT,
+                width=picture_size[0],
+                height=picture_size[1],
                 exposures=[_exposure(name, position) for position in range(EXPOSURES)],
                 candidates=[_candidate(name, algorithm) for algorithm in ALGORITHM_NAMES[:candidates]],
             )

@@ -18,14 +18,14 @@ from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from builder.catalog import Catalog
+from builder.catalog import Catalog, Scene
 from study_app import clock, plates, tally, turnstile
 from study_app.database import open_database
 from study_app.decisions import Rule
 from study_app.identity import RATER_KEY
 from study_app.invites import make_invite
 from study_app.models import Assignment, StudyItem, StudyScene, Vote
-from tests.study_app.crowd import add_many_scenes, open_crowd_study
+from tests.study_app.crowd import PICTURE_SCENE, PICTURE_SIZE, add_many_scenes, open_crowd_study
 from tests.study_app.load_client import Acknowledged, Knowledge, Record, SimulatedRater
 from tests.study_app.scenery import add_scenes, write_dataset
 from tests.study_app.servers import Gunicorn
@@ -103,7 +103,7 @@ def run_load(form: LoadForm, folder: Path, database_url: str) -> Outcome:
     write_dataset(data)
     catalog = open_database(database_url)
     try:
-        token, knowledge = _prepare(catalog, data, form)
+        token, knowledge = prepare(catalog, data, form)
         environment = {
             "STUDY_DATA": str(data), "DATABASE_URL": database_url, "SECRET_KEY": SECRET,
             "LOAD_KILL_FILE": str(folder / "kill"), "LOAD_BREAK_SECONDS": "1",
@@ -165,11 +165,16 @@ class Trouble:
             return _live(session)
 
 
-def _prepare(catalog: Catalog, data: Path, form: LoadForm) -> tuple[str, Knowledge]:
+def prepare(
+    catalog: Catalog, data: Path, form: LoadForm, picture_size: tuple[int, int] = PICTURE_SIZE
+) -> tuple[str, Knowledge]:
+    """Scenes (whose files are there) and an open study; the token of its link, and what raters must know."""
     at = clock.now()
     with catalog.writing() as session:
         add_scenes(session)
-        add_many_scenes(session, form.scenes)
+        add_many_scenes(session, form.scenes, picture_size=picture_size)
+        shared = session.scalars(select(Scene).where(Scene.name == PICTURE_SCENE)).one()
+        shared.width, shared.height = picture_size
         study = open_crowd_study(session, data, Rule(cap=form.cap, **UNDECIDED), at, only_added=True)
         sound = session.scalars(
             select(StudyItem.public_id)
