@@ -18,6 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import select
 from waitress import create_server
+from waitress.wasyncore import close_all
 
 from builder.catalog import Catalog
 from study_app import clock
@@ -58,8 +59,11 @@ def served(app: Flask) -> Iterator[str]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
+    server.trigger.pull_trigger(
+        lambda: close_all(server._map, ignore_all=True)
+    )  # by the thread that waits on them
     thread.join(timeout=10)
+    server.task_dispatcher.shutdown()
 
 
 class Rating:

@@ -31,8 +31,10 @@ def test_saving_opens_visibly_after_the_seconds(rating, monkeypatch):
 
 def test_a_failed_picture_locks_until_it_is_there(rating):
     rated = rating()
-    rated.context.add_init_script(
-        "setTimeout = ((real) => (act, ms, ...rest) => real(act, Math.min(ms ?? 0, 50), ...rest))(setTimeout)"
+    rated.context.add_init_script(  # the pauses between two tries, not the patience with one
+        """setTimeout = ((real) => (act, ms, ...rest) => real(act, ms > 5000 ? ms : Math.min(ms ?? 0, 50), ...rest))(
+          setTimeout,
+        )"""
     )
     broken: dict[str, Any] = {"id": None, "faults": []}
 
