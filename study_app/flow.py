@@ -52,6 +52,12 @@ def next_step(session: Session, rater: Rater, at: datetime) -> str:
     return step(progress(session, rater, at))
 
 
+def note_finish(session: Session, rater_id: int, at: datetime) -> None:
+    """Keep the moment at which a rater first had nothing left to do."""
+    rater = session.get_one(Rater, rater_id)
+    rater.finished_at = rater.finished_at or at
+
+
 def progress(session: Session, rater: Rater, at: datetime) -> Progress:
     """Read how far a rater has come."""
     study = session.get_one(Study, rater.study_id)

@@ -9,6 +9,7 @@ from datetime import date
 from flask import Flask, Response, abort, current_app, jsonify, render_template, request
 from flask_limiter import Limiter
 from flask_wtf import CSRFProtect
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -103,7 +104,7 @@ def _add_headers(response: Response) -> Response:
 
 
 def _plain_answer(error: HTTPException) -> tuple[Response | str, int] | HTTPException:
-    code = error.code or 500
+    code = 403 if isinstance(error, CSRFError) else error.code or 500
     if code < 400:
         return error
     sentence = SENTENCES.get(code, error.description or SENTENCES[500])

@@ -99,10 +99,13 @@ def vote() -> tuple[Response, int]:
     with database().reading() as db:
         rater_id = require_rater(db).id
     receipt = votes.store(database(), rater_id, key, body, at)
-    response = jsonify(_receipt_document(receipt, at))
+    document = _receipt_document(receipt, at)
+    response = jsonify(document)
     if receipt.is_new:
         catalog = database()
         response.call_on_close(lambda: votes.follow_up(catalog, receipt.vote, at))
+        if document["next"] == "/finish":
+            retrying(catalog, lambda db: flow.note_finish(db, rater_id, at))
     return response, 201 if receipt.is_new else 200
 
 
