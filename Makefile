@@ -13,7 +13,7 @@ READY_TEST := $(VENV)/.ready-test
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-dataset serve contact-sheets status doctor test check format benchmark clean
+.PHONY: help setup build-dataset serve decide demo contact-sheets status doctor test check proof format benchmark clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,16 @@ build-dataset: $(READY)  ## candidates for all scenes: [SOURCE=folder of photos]
 
 serve: $(READY_STUDY)  ## open the study on DATA in this machine's browser: [DATA=data] [HOST=127.0.0.1] [PORT=8000]
 	$(RUN) -m study_app serve --data "$(DATA)" --host "$(HOST)" --port "$(PORT)"
+
+decide: $(READY_STUDY)  ## verdicts and references from the votes: [DRY=1] shows them and writes nothing
+	$(RUN) -m study_app decide --data "$(DATA)" $(if $(DRY),--dry-run)
+
+demo: $(READY_STUDY)  ## all of it on simulated scenes in runs/demo: candidates, simulated raters, verdicts
+	$(RUN) -m builder build --simulated --data runs/demo
+	$(RUN) -m study_app create --open --seed 1 --data runs/demo
+	$(RUN) -m study_app simulate-raters --data runs/demo
+	$(RUN) -m study_app decide --data runs/demo
+	$(RUN) -m study_app report --data runs/demo
 
 contact-sheets: $(READY)  ## one page per scene with exposures and candidates, in DATA/contact_sheets
 	$(RUN) -m builder contact-sheet --data "$(DATA)"
@@ -43,6 +53,9 @@ check: $(READY_TEST)  ## format, lint, types, tests: what has to be green before
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 	$(RUN) -m pytest
+
+proof: $(READY_TEST)  ## no vote lost: crowds of raters, killed servers, SQLite and PostgreSQL (some minutes)
+	$(RUN) -m tests.study_app.proof votes
 
 format: $(READY_TEST)  ## bring the code into the project's format
 	$(RUN) -m ruff format .
