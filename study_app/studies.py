@@ -184,7 +184,7 @@ def _add_scene(study: Study, scene: Scene, role: str, pictures: list[_Picture], 
         for one in scene.exposures
     ]
     items = [_item(position, picture) for position, picture in enumerate(pictures)]
-    points = list(scene.disagreement_points) if role == "real" else []
+    points = list(scene.disagreement_points) if role != "training" else []
     added = StudyScene(
         scene=scene, role=role, width=scene.width, height=scene.height, points=points, items=items,
         exposures=exposures,

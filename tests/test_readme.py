@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from builder.__main__ import main
+from builder.__main__ import main as builder
 from fusion_algos import ALGORITHMS
+from study_app.__main__ import main as study_app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,22 +32,28 @@ def test_every_make_target_named_exists():
         assert f"make {target} " in listed, target
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m builder ([a-z-]+)", README))))
-def test_every_command_named_exists(command):
-    assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
+PROGRAMS = {"builder": builder, "study_app": study_app}
+
+
+@pytest.mark.parametrize(
+    ("program", "command"), sorted(set(re.findall(r"python -m (builder|study_app) ([a-z-]+)", README)))
+)
+def test_every_command_named_exists(program, command):
+    assert CliRunner().invoke(PROGRAMS[program], [command, "--help"]).exit_code == 0
 
 
 def test_every_option_named_exists():
     texts = "".join(
-        CliRunner().invoke(main, [command, "--help"]).output
-        for command in main.list_commands(None)  # type: ignore[arg-type]
+        CliRunner().invoke(program, [command, "--help"]).output
+        for program in PROGRAMS.values()
+        for command in program.list_commands(None)  # type: ignore[arg-type]
     )
-    for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)):
+    for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)) - {"--threads"}:  # gunicorn's
         assert option in texts, option
 
 
 def test_every_file_named_exists():
-    for path in set(re.findall(r"`((?:builder|fusion_algos)/[\w./]*)`", README)):
+    for path in set(re.findall(r"`((?:builder|fusion_algos|study_app)/[\w./]*)`", README)):
         assert (ROOT / path).exists(), path
     for path in re.findall(r"\]\((docs/[^)]+)\)", README):
         assert (ROOT / path).is_file(), path
