@@ -103,6 +103,20 @@ def file_number(path: str) -> int | None:
     return int(runs[-1]) if runs and len(runs[-1]) <= 18 else None
 
 
+def camera_position(data: bytes, header: ImageHeader) -> tuple[float, float] | None:
+    """Degrees north and east as the camera stored them; None where it did not, or nonsense. Never published."""
+    from exifread.utils import get_gps_coords
+
+    tags, _ = _read_tags(data, header)
+    try:
+        found = get_gps_coords(tags)
+    except EXIF_ERRORS:
+        return None
+    if len(found) != 2 or not all(math.isfinite(degrees) for degrees in found):
+        return None
+    return float(found[0]), float(found[1])
+
+
 def _read_tags(data: bytes, header: ImageHeader) -> tuple[Mapping[str, Any], list[str]]:
     """(tags by name, flags) of exifread; it silently gives {} for CR3 and RAF (exif-py 133)."""
     import exifread
