@@ -28,6 +28,7 @@ class Summary:
     sizes: Counter[str] = field(default_factory=Counter)
     as_shot: int = 0
     hdr: int = 0
+    candidates: int = 0  # pictures beside the references
     bytes: int = 0
 
     def add(self, scene: SceneFact) -> None:
@@ -56,4 +57,5 @@ class Summary:
             self.years[scene.year] += 1
         self.sizes[f"{scene.width}x{scene.height}"] += 1
         self.hdr += scene.hdr is not None
+        self.candidates += len(scene.candidate_files)
         self.bytes += sum(file.size for file in scene.files)

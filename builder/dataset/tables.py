@@ -89,7 +89,7 @@ def manifest_rows(scene: SceneFact) -> Iterator[dict[str, Any]]:
             "input": one.file.path,
             "reference": reference.file.path,
             "relative_ev": rounded(one.relative_ev),
-            "seconds": rounded(one.seconds),
+            "seconds": rounded(one.seconds, 9),
             "f_number": rounded(one.f_number),
             "iso": rounded(one.iso),
             "width": scene.width,

@@ -66,12 +66,16 @@ def check_request(settings: ExportSettings, request: ExportRequest) -> str:
     version = request.version or settings.version
     if not VERSION.fullmatch(version):
         raise ValueError(f"version {version!r}: use letters, digits, '.', '_', '+' and '-', e.g. 1.0.0")
-    if (request.output / version).exists():
-        raise ValueError(
-            f"{request.output / version} is there already and a published dataset is never overwritten; give another "
-            f"--version or --output"
-        )
     return version
+
+
+def require_new(dataset: Path) -> None:
+    """ValueError if a dataset of this version is there."""
+    if dataset.exists():
+        raise ValueError(
+            f"{dataset} is there already, and a published dataset is never overwritten; give another --version or "
+            f"--output (--format and --archive add views to it)"
+        )
 
 
 def export_dataset(
@@ -82,6 +86,7 @@ def export_dataset(
     Raises ValueError for what a person can mend (no licence, no references, damaged lock), CannotWrite.
     """
     version = check_request(settings.export, request)
+    require_new(request.output / version)
     algorithm = reference_algorithm(request.reference)
     by_hand, frozen = read_groups(data), read_lock(data)
     with catalog.reading() as session:
