@@ -19,7 +19,9 @@ from builder.dataset.selection import ChosenScene
 from builder.images import UnreadableImage, image_size, read_bytes, read_header, read_image, sniff_kind
 from builder.settings import ScanSettings
 
-SMALLEST_NCC = 0.5
+SMALLEST_AGREEMENT = 0.2
+SURROUNDINGS = 4.0  # standard deviation in pixels of the small picture
+NOISE_VARIANCE = 4.0  # of levels: what is flat stays flat
 LOOK_SIDE = 480
 
 
@@ -63,15 +65,24 @@ def examine(
     return Examined(tuple(passed), (*links, *_equal_files(passed)), tuple(excluded))
 
 
-def correlation(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Zero-mean normalized cross-correlation of two pictures' brightness; 0 where one is flat."""
-    first, second = (
-        cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float64).ravel() for picture in (one, other)
-    )
-    first -= first.mean()
-    second -= second.mean()
-    size = float(np.sqrt((first @ first) * (second @ second)))
-    return float(first @ second) / size if size else 0.0
+def agreement(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Correlation of the structure of two pictures of equal size; 0 where one is flat.
+
+    Each pixel's brightness counts against its surroundings and in units of their spread, because fusion changes
+    tones on a large scale: plain correlation is 0.27 to 0.48 for right references of hard scenes. Measured on the
+    simulated scenes and the thirteen algorithms: right ones from 0.41, those of other scenes up to 0.03.
+    """
+    first, second = _structure(one), _structure(other)
+    size = float(np.sqrt(np.sum(first * first, dtype=np.float64) * np.sum(second * second, dtype=np.float64)))
+    return float(np.sum(first * second, dtype=np.float64)) / size if size else 0.0
+
+
+def _structure(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    difference = gray - cv2.GaussianBlur(gray, (0, 0), SURROUNDINGS)
+    variance = cv2.GaussianBlur(difference * difference, (0, 0), SURROUNDINGS)
+    normalized = difference / np.sqrt(variance + NOISE_VARIANCE)
+    return np.asarray(normalized - normalized.mean(), np.float32)
 
 
 def _look(session: Session, data: Path, one: ChosenScene, limits: ScanSettings) -> tuple[str, str, int]:
@@ -84,9 +95,10 @@ def _look(session: Session, data: Path, one: ChosenScene, limits: ScanSettings) 
         return "reference-size", found, 0
     middle = _small(data, middle_exposure(scene), limits)
     reference = _small(data, candidate, limits)
-    agreement = correlation(middle, cv2.resize(reference, (middle.shape[1], middle.shape[0])))
-    if agreement < SMALLEST_NCC:
-        found = f"reference and middle exposure correlate only {agreement:.2f} (at least {SMALLEST_NCC})"
+    reference = cv2.resize(reference, (middle.shape[1], middle.shape[0]), interpolation=cv2.INTER_AREA)
+    found_agreement = agreement(middle, reference)
+    if found_agreement < SMALLEST_AGREEMENT:
+        found = f"the reference does not show what the exposures show (agreement {found_agreement:.2f})"
         return "reference-mismatch", found, 0
     return "", "", perceptual_hash(middle)
 

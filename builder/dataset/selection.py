@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from builder.catalog import Candidate, Exposure, Reference, Scene
@@ -27,6 +27,15 @@ SENTENCES = {
     "no-candidate": "the algorithm that serves as reference made no candidate for this scene",
     "candidate-missing": "the chosen candidate is no longer in the store",
 }
+
+
+# Columns only: whole rows would hold votes and shapes of thousands of scenes in memory.
+SCENES = select(Scene.id, Scene.name, Scene.group_name, Scene.status, Scene.flags).order_by(Scene.name)
+CURRENT_REFERENCES = select(
+    Reference.id, Reference.scene_id, Reference.candidate_id, Reference.verdict, Reference.rule_version
+).where(Reference.current)
+SceneColumns = Row[int, str, str, str, list[str]]
+ReferenceColumns = Row[int, int, int | None, str, str]
 
 
 class NoReferences(ValueError):
@@ -67,8 +76,8 @@ def reference_algorithm(text: str | None) -> str | None:
 
 def select_scenes(session: Session, algorithm: str | None, groups_by_hand: Mapping[str, str]) -> Selection:
     """Sort the catalog's scenes into published and excluded. NoReferences if people have chosen nothing."""
-    scenes = session.scalars(select(Scene).order_by(Scene.name)).all()
-    references = {row.scene_id: row for row in session.scalars(select(Reference).where(Reference.current))}
+    scenes = session.execute(SCENES).all()
+    references = {row.scene_id: row for row in session.execute(CURRENT_REFERENCES)}
     candidates = _candidates(session, algorithm, references)
     originals = _originals(session)
     names = {scene.name: _name(scene, originals[scene.id]) for scene in scenes}
@@ -103,13 +112,13 @@ def _originals(session: Session) -> Mapping[int, Sequence[tuple[str, str]]]:
     return found
 
 
-def _name(scene: Scene, originals: Sequence[tuple[str, str]]) -> str:
+def _name(scene: SceneColumns, originals: Sequence[tuple[str, str]]) -> str:
     first = originals[0][1] if originals else ""
     return public_name(scene.name, (path for path, _ in originals), first)
 
 
 def _candidates(
-    session: Session, algorithm: str | None, references: Mapping[int, Reference]
+    session: Session, algorithm: str | None, references: Mapping[int, ReferenceColumns]
 ) -> dict[int, tuple[int, bool]]:
     """Scene -> (candidate, whether its file is there by the catalog)."""
     query = select(Candidate.scene_id, Candidate.id, Candidate.path, Candidate.status).order_by(Candidate.id)
@@ -132,7 +141,10 @@ def _candidates(
 
 
 def _reason(
-    scene: Scene, reference: Reference | None, candidate: tuple[int, bool] | None, algorithm: str | None
+    scene: SceneColumns,
+    reference: ReferenceColumns | None,
+    candidate: tuple[int, bool] | None,
+    algorithm: str | None,
 ) -> str:
     """Why the scene is left out, "" if it is not."""
     if scene.status == "rejected":
@@ -150,7 +162,7 @@ def _reason(
     return "" if candidate[1] else "candidate-missing"
 
 
-def _stamp(reference: Reference | None) -> str:
+def _stamp(reference: ReferenceColumns | None) -> str:
     if reference is None:
         return NOT_PEOPLE
     return SIMULATED if reference.rule_version.endswith(SIMULATED_RULE) else ""
