@@ -109,7 +109,7 @@ def camera_position(data: bytes, header: ImageHeader) -> tuple[float, float] | N
 
     tags, _ = _read_tags(data, header)
     try:
-        found = get_gps_coords(tags)
+        found = get_gps_coords(tags) or ()
     except EXIF_ERRORS:
         return None
     if len(found) != 2 or not all(math.isfinite(degrees) for degrees in found):

@@ -58,16 +58,13 @@ def decode_exr(data: bytes, *, name: str) -> LinearPicture:
     try:
         attributes, position = _attributes(data)
         left, top, right, bottom = struct.unpack("<4i", attributes["dataWindow"][1])
-        is_ours = (
-            attributes["compression"][1] == bytes([ZIP])
-            and attributes["channels"][1] == _channels()
-            and (left, top) == (0, 0)
-        )
-        if not is_ours:
-            raise ValueError(f"{name}: this OpenEXR is not one of half floats R, G, B with ZIP compression")
-        pixels = _rows(data, position, right + 1, bottom + 1)
-    except (struct.error, zlib.error, KeyError, IndexError) as error:
+        kind = attributes["compression"][1], attributes["channels"][1], (left, top)
+        is_ours = kind == (bytes([ZIP]), _channels(), (0, 0))
+        pixels = _rows(data, position, right + 1, bottom + 1) if is_ours else None
+    except (struct.error, zlib.error, LookupError, ValueError) as error:
         raise ValueError(f"{name}: this OpenEXR file is damaged ({error}); export it again") from error
+    if pixels is None:
+        raise ValueError(f"{name}: this OpenEXR is not one of half floats R, G, B with ZIP compression")
     texts = {key: value.decode() for key, (kind, value) in attributes.items() if kind == "string"}
     return LinearPicture(pixels, texts)
 

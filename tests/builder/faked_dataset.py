@@ -21,6 +21,7 @@ WIDTH, HEIGHT = 48, 32
 ALGORITHMS = ("mertens2009", "li2013", "bruce2014")
 SERIAL, OWNER, ARTIST = "SN-0815-4711-XY", "Erika Mustermann", "Photo Mustermann Ltd"
 COMMENT, PLACE, XMP_SECRET = "seen at our summer house", b"GARDEN-OF-ERIKA", "xmp:CreatorTool=SecretTool"
+NOON = datetime(2018, 7, 20, 12)
 VOTED_AT = datetime(2026, 11, 3, 14, 7, 59)
 SETTINGS = '[export]\nlicense = "CC-BY-4.0"\ntitle = "Tiny brackets"\ncreator = "A lab"\nurl = "https://example.org/t"\n'
 
