@@ -8,7 +8,7 @@ import logging
 import math
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -109,7 +109,7 @@ def camera_position(data: bytes, header: ImageHeader) -> tuple[float, float] | N
 
     tags, _ = _read_tags(data, header)
     try:
-        found = get_gps_coords(tags) or ()
+        found: Sequence[float] = get_gps_coords(tags) or ()
     except EXIF_ERRORS:
         return None
     if len(found) != 2 or not all(math.isfinite(degrees) for degrees in found):

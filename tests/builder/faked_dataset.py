@@ -38,6 +38,7 @@ class FakeScene:
     status: str = "ready"
     group: str | None = None
     exposures: int = 3
+    brightness: float = 1.0
     captured_at: datetime | None = None  # None: another day for every view
 
 
@@ -97,7 +98,7 @@ def many_scenes(count: int) -> list[FakeScene]:
 
 
 def _scene_row(data: Path, scene: FakeScene) -> Scene:
-    light = view_of(scene.view)
+    light = np.clip(view_of(scene.view) * scene.brightness, 0, 1)
     middle = scene.exposures // 2
     row = Scene(
         name=scene.name, group_name=scene.group or scene.name, status=scene.status, width=WIDTH, height=HEIGHT,
