@@ -146,6 +146,7 @@ def test_paired_lists_of_basicsr_and_hugging_face_name_existing_files(dataset):
     assert pairs == 30
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the libraries below mlcroissant
 def test_croissant_validates_and_its_records_load(dataset):
     croissant = pytest.importorskip("mlcroissant", reason="the extra export-check brings mlcroissant")
     described = croissant.Dataset(jsonld=str(dataset / "croissant.json"))
