@@ -149,3 +149,32 @@ def _reference(row: Scene, scene: FakeScene) -> Reference:
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+
+
+MORNING = datetime(2019, 3, 2, 9)
+LEFT_OUT = {
+    "moving": "dynamic",
+    "refused": "reject",
+    "unclear": "ambiguous",
+    "voided": "void",
+    "undecided": "no-reference",
+    "crooked": "not-aligned",
+    "broken": "not-built",
+}
+JUDGED_SCENES = [
+    *many_scenes(12),
+    FakeScene("equals", 50, "accept-equivalent"),
+    FakeScene("simulated", 51, rule_version="posterior-1:0123456789ab+simulated"),
+    FakeScene("img_0520", 52),  # named after its first camera file
+    FakeScene("twin", 53),
+    FakeScene("twin-brighter", 53, brightness=0.93, captured_at=MORNING),
+    FakeScene("market-1", 54, group="market"),
+    FakeScene("market-2", 55, group="market"),
+    FakeScene("moving", 60, flags=("dynamic",)),
+    FakeScene("refused", 61, "reject"),
+    FakeScene("unclear", 62, "ambiguous"),
+    FakeScene("voided", 63, "void"),
+    FakeScene("undecided", 64, None),
+    FakeScene("crooked", 65, status="rejected"),
+    FakeScene("broken", 66, status="failed"),
+]
