@@ -39,11 +39,9 @@ def encode_exr(picture: LinearPicture) -> bytes:
     if not (np.isfinite(pixels).all() and pixels.min() >= 0):
         raise ValueError("a linear picture holds finite light, zero or more")
     height, width = pixels.shape[:2]
-    # scan line by scan line, channels in the order of their names: B, G, R
-    planes = np.minimum(pixels[..., ::-1], LARGEST).astype("<f2").transpose(0, 2, 1)
     blocks = []
     for top in range(0, height, ROWS_PER_BLOCK):
-        raw = np.ascontiguousarray(planes[top : top + ROWS_PER_BLOCK]).tobytes()
+        raw = _scan_lines(pixels[top : top + ROWS_PER_BLOCK])
         packed = zlib.compress(_predicted(raw), ZLIB_LEVEL)
         packed = packed if len(packed) < len(raw) else raw
         blocks.append(struct.pack("<ii", top, len(packed)) + packed)
@@ -67,6 +65,12 @@ def decode_exr(data: bytes, *, name: str) -> LinearPicture:
         raise ValueError(f"{name}: this OpenEXR is not one of half floats R, G, B with ZIP compression")
     texts = {key: value.decode() for key, (kind, value) in attributes.items() if kind == "string"}
     return LinearPicture(pixels, texts)
+
+
+def _scan_lines(pixels: NDArray[np.float32]) -> bytes:
+    """Half floats line by line, in each the channels in the order of their names: B, G, R."""
+    planes = np.minimum(pixels[..., ::-1], np.float32(LARGEST)).astype("<f2").transpose(0, 2, 1)
+    return np.ascontiguousarray(planes).tobytes()
 
 
 def _predicted(raw: bytes) -> bytes:

@@ -84,10 +84,10 @@ def _stage_progress() -> Iterator[OnScene]:
     """Counts scenes, stage by stage."""
     current: dict[str, Progress] = {}
 
-    def on_scene(stage: str, scene: str) -> None:
+    def on_scene(stage: str, scene: str, total: int) -> None:
         if stage not in current:
             close()
-            current[stage] = Progress(stage, None, "scene").__enter__()
+            current[stage] = Progress(stage, total, "scene").__enter__()
         current[stage].advance(scene if stage == "write" else "")
 
     def close() -> None:

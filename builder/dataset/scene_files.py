@@ -34,7 +34,7 @@ from builder.images import (
 )
 from builder.scene_record import read_scene
 from builder.settings import ScanSettings, Settings
-from builder.stages.align import align_scene
+from builder.stages.align import align_scene, alignment_recipe
 from builder.store import Store
 from fusion_algos.radiance import merge
 
@@ -176,7 +176,13 @@ class SceneWriter:
 
     def _hdr(self, scene: Scene, place: Place) -> HdrFact:
         """Linear light merged from all exposures; 1.0 is the white of the reference exposure."""
-        aligned = align_scene(self._store, read_scene(self._data, scene.name), self._settings)
+        record = read_scene(self._data, scene.name)
+        if self._store.find(alignment_recipe(record, self._settings)) is None:
+            raise ValueError(
+                f"scene {scene.name!r} was not aligned with the present settings ([align] in project.toml), so its "
+                f"light cannot be merged; run `build` again, or export without --hdr"
+            )
+        aligned = align_scene(self._store, record, self._settings)
         stack = aligned.stack()
         radiance = merge(stack, response=HDR_RESPONSE)
         middle = stack.order.index(scene.reference_position or 0)

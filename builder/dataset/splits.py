@@ -125,6 +125,8 @@ class _Union:
         for one, other in links:
             self._near.setdefault(one, set()).add(other)
             self._near.setdefault(other, set()).add(one)
+        self._names = {place.scene: place.name for place in frozen}
+        self._names |= {member.scene: member.name for member in members}
         now = {member.scene: member for member in members}
         for place in sorted(frozen, key=lambda place: place.number):
             groups = {place.group, place.joined}
@@ -148,7 +150,7 @@ class _Union:
         splits = {self.split(other) for other in neighbors} | {split}
         splits.discard("")
         if len(splits) > 1:
-            named = ", ".join(f"{other} ({self.split(other)})" for other in sorted(neighbors))
+            named = ", ".join(f"{self._names[other]} ({self.split(other)})" for other in sorted(neighbors))
             self.bridges[scene] = (
                 f"shows the same view as scenes that are frozen in different splits: {named}"
             )

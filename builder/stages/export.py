@@ -30,7 +30,7 @@ EXPORT_REVISION = 1  # raise it when the same scene would give other files
 CHECKSUMS = "manifest-sha256.txt"
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,60}")
 NO_EXTRAS = Extras()
-OnScene = Callable[[str, str], None]  # stage, scene
+OnScene = Callable[[str, str, int], None]  # stage, scene, number of scenes of this stage
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,11 @@ class _Export:
 
     def examine(self, session: Session, chosen: Sequence[ChosenScene], by_hand: frozenset[str]) -> Examined:
         """Look at every scene before anything is written."""
-        limits = self._settings.scan
-        return examine(
-            session, self._data, chosen, by_hand, limits, lambda name: self._on_scene("examine", name)
-        )
+
+        def looked_at(name: str) -> None:
+            self._on_scene("examine", name, len(chosen))
+
+        return examine(session, self._data, chosen, by_hand, self._settings.scan, looked_at)
 
     def write_scenes(
         self, session: Session, chosen: Sequence[ChosenScene], places: Sequence[Place]
@@ -157,7 +158,7 @@ class _Export:
                 except (DamagedScene, UnreadableImage) as error:
                     self.damaged[one.scene] = str(error)
             session.expunge_all()
-            self._on_scene("write", place.name)
+            self._on_scene("write", place.name, len(places))
         return frozenset(written)
 
     def describe(self, places: Sequence[Place], excluded: Sequence[Excluded], version: str) -> None:
@@ -217,9 +218,8 @@ def _all_excluded(
     selection: Selection, examined: Examined, bridges: Mapping[str, str], damaged: Mapping[str, str]
 ) -> tuple[Excluded, ...]:
     by_scene = {one.scene: one for one in examined.passed}
-    names = {one.scene: one.name for one in examined.passed}
     bridging = [
-        Excluded(by_scene[scene].name, by_scene[scene].group, "bridges-splits", _published(sentence, names))
+        Excluded(by_scene[scene].name, by_scene[scene].group, "bridges-splits", sentence)
         for scene, sentence in bridges.items()
     ]
     broken = [
@@ -227,13 +227,6 @@ def _all_excluded(
         for scene in damaged
     ]
     return (*selection.excluded, *examined.excluded, *bridging, *broken)
-
-
-def _published(sentence: str, names: Mapping[str, str]) -> str:
-    for scene, name in names.items():
-        if scene != name:
-            sentence = sentence.replace(scene, name)
-    return sentence
 
 
 def _require_one_split(owners: dict[str, tuple[str, str]], scene: SceneFact) -> None:

@@ -12,7 +12,7 @@ from builder.settings import load_settings
 from builder.stages.export import ExportOutcome, ExportRequest, OnScene, export_dataset
 
 
-def silent(_stage: str, _scene: str) -> None:
+def silent(_stage: str, _scene: str, _total: int) -> None:
     """Nobody listens."""
 
 

@@ -108,3 +108,11 @@ def test_openexr_reads_the_exported_files(exported):
             assert file.header()["scale"] == scene["hdr"]["scale"]
             ours = decode_exr((dataset / scene["hdr"]["path"]).read_bytes(), name="x").pixels
             assert np.array_equal(pixels.astype(np.float32), ours)
+
+
+def test_hdr_with_other_settings_than_the_builds_is_refused(exported, tmp_path):
+    data = Path(shutil.copytree(exported[0], tmp_path / "data"))
+    (data / "project.toml").write_text('[export]\nlicense = "CC0-1.0"\n[align]\nenabled = false\n')
+    with pytest.raises(ValueError, match=r"was not aligned with the present settings.*without --hdr"):
+        export(data, tmp_path / "out", reference="algorithm:mertens2009", extras=Extras(hdr=True))
+    assert not (tmp_path / "out" / "1.0.0").exists()

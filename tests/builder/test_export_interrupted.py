@@ -94,7 +94,7 @@ def test_a_full_disk_is_told_and_costs_nothing(data, tmp_path, expected, monkeyp
 
 
 def test_ctrl_c_keeps_finished_scenes(data, tmp_path, expected):
-    def interrupt(stage: str, scene: str) -> None:
+    def interrupt(stage: str, scene: str, _total: int) -> None:
         if (stage, scene) == ("write", "scene0002"):
             raise KeyboardInterrupt
 
@@ -115,7 +115,7 @@ def test_what_an_interrupted_export_left_of_other_scenes_is_not_published(data, 
 
 
 def test_facts_whose_files_were_cut_are_not_trusted(data, tmp_path, expected):
-    def interrupt(stage: str, scene: str) -> None:
+    def interrupt(stage: str, scene: str, _total: int) -> None:
         if (stage, scene) == ("write", "scene0001"):
             raise KeyboardInterrupt
 
