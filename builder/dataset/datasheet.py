@@ -115,7 +115,7 @@ def warning(sheet: Sheet) -> str:
 
 def figures(summary: Summary, stamp: str) -> Iterator[tuple[str, str]]:
     """(name, SVG) of the pictures in the README."""
-    note = f"references {stamp}" if stamp else ""
+    note = f"{summary.stamps.total()} of {summary.scenes.total()} references {stamp}" if stamp else ""
     yield "splits", bar_chart("Scenes by split", [(split, summary.scenes[split]) for split in SPLITS])
     steps = range(min(summary.relative_ev, default=0), max(summary.relative_ev, default=-1) + 1)
     yield (

@@ -93,12 +93,12 @@ def composition(summary: Summary, excluded: Sequence[Excluded]) -> str:
 
 - Scenes by number of exposures: {exposures}.
 - Sizes in pixels: {sizes}.
-- {summary.as_shot} of {summary.pairs.total()} inputs are the camera's own JPEG data, pixel for pixel; the others were
-  aligned, turned upright or developed from RAW and are PNG.
+- {summary.as_shot} of {summary.pairs.total()} inputs are the camera's own JPEG data, pixel for pixel. What had to be
+  aligned, turned upright or developed from RAW is PNG.
 - Left out: {left_out}; `excluded.csv` names every one.
 
 Scenes of one place, and scenes that look alike (perceptual hash, camera, time, place), form a group; a group is never
-divided among splits. A group's split follows from its name, so later versions add scenes and move none.
+divided among splits. What is published stays in its split: later versions add scenes and move none.
 
 ![Scenes by split](figures/splits.svg)
 ![Exposures by EV](figures/exposures.svg)"""
@@ -132,7 +132,7 @@ def _who_chose(summary: Summary, stamp: str) -> str:
     raters = sorted(summary.raters.elements())
     if not any(raters):
         return f"The references were **{stamp}**: one algorithm's candidates serve as references."
-    who = f"Raters (**{stamp}** for {summary.stamps.total()} scenes)" if stamp else "People"
+    who = f"Raters (simulated ones for {summary.stamps.total()} scenes)" if stamp else "People"
     acceptable = sum(summary.acceptable[tenth] for tenth in range(8, 10))
     return (
         f"{who} saw all candidates of a scene, unnamed and in random order, picked the best and said whether it is "
