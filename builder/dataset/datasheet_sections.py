@@ -51,7 +51,7 @@ from PIL import Image
 
 with open("manifest.csv", newline="") as table:
     pairs = [row for row in csv.DictReader(table) if row["split"] == "train"]
-exposure, reference = (Image.open(pairs[0][column]) for column in ("input", "reference"))
+exposure, reference = (Image.open(pairs[0][column]).convert("RGB") for column in ("input", "reference"))
 ```
 
 With Hugging Face: `datasets.load_dataset("imagefolder", data_dir="train")`, columns `input` and `target`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from builder.scene_names import safe_name
@@ -12,12 +13,28 @@ COUNTED = re.compile(r"-\d+$")
 DIGEST_DIGITS = 10
 
 
-def public_name(scene: str, original_paths: Iterable[str], first_sha256: str) -> str:
-    """The scene's name; where it was taken from a file (`img_4711`), one made of the content's digest instead."""
-    stems = {safe_name(_camera_stem(path)) for path in original_paths}
-    if scene in stems or COUNTED.sub("", scene) in stems:
-        return f"scene-{first_sha256[:DIGEST_DIGITS]}"
-    return scene
+def public_names(scenes: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> dict[str, str]:
+    """Published name of every (scene, its originals as (path, SHA-256)), in the order given.
+
+    A name that was taken from a camera file (`img_4711`) is replaced by one made of the originals' digest.
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for scene, originals in scenes:
+        name = scene
+        if _is_camera_name(scene, [path for path, _ in originals]):
+            digest = hashlib.sha256("".join(sha256 for _, sha256 in originals).encode()).hexdigest()
+            name = f"scene-{digest[:DIGEST_DIGITS]}"
+        while name in taken:
+            name += "-again"  # the same files twice
+        taken.add(name)
+        names[scene] = name
+    return names
+
+
+def _is_camera_name(scene: str, paths: Sequence[str]) -> bool:
+    stems = {safe_name(_camera_stem(path)) for path in paths}
+    return scene in stems or COUNTED.sub("", scene) in stems
 
 
 def public_group(group: str, names: Mapping[str, str]) -> str:

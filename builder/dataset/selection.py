@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from builder.catalog import Candidate, Exposure, Reference, Scene
-from builder.dataset.public_names import public_group, public_name
+from builder.dataset.public_names import public_group, public_names
 from builder.dataset.records import NOT_PEOPLE, SIMULATED, Excluded
 
 ACCEPTED = ("accept", "accept-equivalent")
@@ -80,7 +80,7 @@ def select_scenes(session: Session, algorithm: str | None, groups_by_hand: Mappi
     references = {row.scene_id: row for row in session.execute(CURRENT_REFERENCES)}
     candidates = _candidates(session, algorithm, references)
     originals = _originals(session)
-    names = {scene.name: _name(scene, originals[scene.id]) for scene in scenes}
+    names = public_names((scene.name, originals[scene.id]) for scene in scenes)
     chosen, excluded = [], []
     for scene in scenes:
         group = public_group(groups_by_hand.get(scene.name, scene.group_name), names)
@@ -110,11 +110,6 @@ def _originals(session: Session) -> Mapping[int, Sequence[tuple[str, str]]]:
     for scene, path, sha256 in session.execute(query.order_by(Exposure.scene_id, Exposure.position)):
         found[scene].append((path, sha256))
     return found
-
-
-def _name(scene: SceneColumns, originals: Sequence[tuple[str, str]]) -> str:
-    first = originals[0][1] if originals else ""
-    return public_name(scene.name, (path for path, _ in originals), first)
 
 
 def _candidates(

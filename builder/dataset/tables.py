@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from builder.atomic_files import new_text
-from builder.dataset.records import Excluded, SceneFact
+from builder.dataset.records import Excluded, HdrFact, InputFact, ReferenceFact, SceneFact
 from builder.dataset.splits import SPLITS, Place
 from builder.export_formats.basicsr import meta_info_lines
 from builder.export_formats.huggingface import metadata_lines
@@ -129,7 +129,6 @@ def candidate_rows(scene: SceneFact) -> Iterator[dict[str, Any]]:
 
 def scene_document(scene: SceneFact) -> dict[str, Any]:
     """A line of `scenes.jsonl`: what does not fit into a row per pair."""
-    reference = scene.reference
     document: dict[str, Any] = {
         "scene": scene.name,
         "split": scene.split,
@@ -140,42 +139,50 @@ def scene_document(scene: SceneFact) -> dict[str, Any]:
         "year": scene.year,
         "flags": list(scene.flags),
         "ghost_score": scene.ghost_score,
-        "inputs": [
-            {
-                "path": one.file.path,
-                "relative_ev": one.relative_ev,
-                "alignment": one.alignment,
-                "as_shot": one.as_shot,
-            }
-            for one in scene.inputs
-        ],
-        "reference": {
-            "path": reference.file.path,
-            "algorithm": reference.algorithm,
-            "revision": reference.revision,
-            "parameters": dict(reference.parameters),
-            "verdict": reference.verdict,
-            "stamp": reference.stamp,
-            "raters": reference.raters,
-            "first_picks": reference.first_picks,
-            "margin": reference.margin,
-            "p_best": reference.p_best,
-            "acceptable_share": reference.acceptable_share,
-            "co_best": list(reference.co_best),
-            "rule_version": reference.rule_version,
-        },
+        "inputs": [_input_document(one) for one in scene.inputs],
+        "reference": _reference_document(scene.reference),
     }
     if scene.hdr is not None:
-        hdr = scene.hdr
-        document["hdr"] = {
-            "path": hdr.file.path,
-            "sha256": hdr.file.sha256,
-            "scale": hdr.scale,
-            "response": hdr.response,
-            "largest": round(hdr.largest, 4),
-            "clipped_pixels": hdr.clipped,
-        }
+        document["hdr"] = _hdr_document(scene.hdr)
     return document
+
+
+def _input_document(one: InputFact) -> dict[str, Any]:
+    return {
+        "path": one.file.path,
+        "relative_ev": one.relative_ev,
+        "alignment": one.alignment,
+        "as_shot": one.as_shot,
+    }
+
+
+def _reference_document(reference: ReferenceFact) -> dict[str, Any]:
+    return {
+        "path": reference.file.path,
+        "algorithm": reference.algorithm,
+        "revision": reference.revision,
+        "parameters": dict(reference.parameters),
+        "verdict": reference.verdict,
+        "stamp": reference.stamp,
+        "raters": reference.raters,
+        "first_picks": reference.first_picks,
+        "margin": reference.margin,
+        "p_best": reference.p_best,
+        "acceptable_share": reference.acceptable_share,
+        "co_best": list(reference.co_best),
+        "rule_version": reference.rule_version,
+    }
+
+
+def _hdr_document(hdr: HdrFact) -> dict[str, Any]:
+    return {
+        "path": hdr.file.path,
+        "sha256": hdr.file.sha256,
+        "scale": hdr.scale,
+        "response": hdr.response,
+        "largest": round(hdr.largest, 4),
+        "clipped_pixels": hdr.clipped,
+    }
 
 
 def rounded(value: float | None, digits: int = 6) -> str:

@@ -89,27 +89,24 @@ def export_dataset(
     require_new(request.output / version)
     algorithm = reference_algorithm(request.reference)
     by_hand, frozen = read_groups(data), read_lock(data)
+    work = _Export(data, settings, request, UnfinishedDataset(request.output, version), on_scene)
     with catalog.reading() as session:
         selection = select_scenes(session, algorithm, by_hand)
-        examined = examine(
-            session, data, selection.chosen, frozenset(by_hand), settings.scan,
-            lambda name: on_scene("examine", name),
-        )  # fmt: skip
+        examined = work.examine(session, selection.chosen, frozenset(by_hand))
         members = [Member(one.scene, one.name, one.group) for one in examined.passed]
-        placement = place_scenes(
-            members, examined.links, frozen, salt=settings.export.salt, exact=request.exact_splits
-        )
-        work = _Export(data, settings, request, UnfinishedDataset(request.output, version), on_scene)
+        salt, exact = settings.export.salt, request.exact_splits
+        placement = place_scenes(members, examined.links, frozen, salt=salt, exact=exact)
         written = work.write_scenes(session, examined.passed, placement.places)
     excluded = _all_excluded(selection, examined, placement.bridges, work.damaged)
     places = tuple(place for place in placement.places if place.name in written)
     work.describe(places, excluded, version)
-    if algorithm is None:
+    if algorithm is None:  # a trial freezes nothing
         write_lock(data, frozen, places)
     work.unfinished.finish()
     stamps = tuple(sorted({one.stamp for one in examined.passed if one.stamp}))
-    damaged = tuple(work.damaged.items())
-    return ExportOutcome(work.unfinished.final, places, excluded, damaged, work.kept, stamps)
+    return ExportOutcome(
+        work.unfinished.final, places, excluded, tuple(work.damaged.items()), work.kept, stamps
+    )
 
 
 class _Export:
@@ -126,10 +123,18 @@ class _Export:
         self.unfinished = unfinished
         self.damaged: dict[str, str] = {}
         self.kept = 0
+        self._data = data
         self._settings = settings
         self._extras = request.extras
         self._writer = SceneWriter(data, unfinished.folder, settings, request.extras)
         self._on_scene = on_scene
+
+    def examine(self, session: Session, chosen: Sequence[ChosenScene], by_hand: frozenset[str]) -> Examined:
+        """Look at every scene before anything is written."""
+        limits = self._settings.scan
+        return examine(
+            session, self._data, chosen, by_hand, limits, lambda name: self._on_scene("examine", name)
+        )
 
     def write_scenes(
         self, session: Session, chosen: Sequence[ChosenScene], places: Sequence[Place]

@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from sqlalchemy import select
 
 from builder.__main__ import main
-
 from builder.atomic_files import digest_path, sha256_hex
 from builder.catalog import Candidate, catalog_url, open_catalog
 from builder.dataset.duplicates import hash_distance, perceptual_hash

@@ -12,7 +12,7 @@ from PIL import Image
 
 from builder.camera_metadata import camera_position
 from builder.codecs.image_headers import read_header
-from builder.dataset.public_names import public_group, public_name
+from builder.dataset.public_names import public_group, public_names
 from builder.images import UnreadableImage, without_metadata
 from builder.settings import ScanSettings
 from tests.builder.faked_dataset import ARTIST, COMMENT, NOON, OWNER, PLACE, SERIAL, XMP_SECRET, camera_jpeg
@@ -125,14 +125,20 @@ def test_an_impossible_segment_is_refused():
     ("scene", "published"),
     [
         ("church", "church"),
-        ("img_4711", "scene-0123456789"),
-        ("img_4711-2", "scene-0123456789"),
+        ("img_4711", "scene-88d4266fd4"),
+        ("img_4711-2", "scene-88d4266fd4"),
         ("church-2", "church-2"),
     ],
 )
 def test_a_scene_named_after_a_camera_file_gets_another_name(scene, published):
-    paths = [f"originals/{scene}/00-IMG_4710.jpg", f"originals/{scene}/01-IMG_4711.jpg"]
-    assert public_name(scene, paths, "0123456789abcdef") == published
+    originals = [(f"originals/{scene}/00-IMG_4710.jpg", "ab"), (f"originals/{scene}/01-IMG_4711.jpg", "cd")]
+    assert public_names([(scene, originals)]) == {scene: published}
+
+
+def test_equal_files_still_give_two_names():
+    originals = [("originals/x/00-IMG_1.jpg", "ab")]
+    names = public_names([("img_1", originals), ("img_1-2", originals)])
+    assert len(set(names.values())) == 2
 
 
 def test_a_group_follows_its_scene():

@@ -1,4 +1,4 @@
-"""Other people's own programs read a dataset and its views, unchanged."""
+"""Other people's own programs read a dataset, with its views inside, and the views, unchanged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def dataset(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def views(dataset) -> Path:
     """All its views; nobody changes them."""
-    return make_views(dataset, dataset.parent / "views")
+    return make_views(dataset, dataset / "views")  # where the command puts them
 
 
 def of_split(dataset: Path, split: str) -> list[dict[str, str]]:
@@ -37,7 +37,7 @@ def of_split(dataset: Path, split: str) -> list[dict[str, str]]:
 
 
 @others_warn
-def test_hugging_face_reads_pairs_of_images(dataset, tmp_path):
+def test_hugging_face_reads_pairs_of_images(dataset, views, tmp_path):
     datasets = pytest.importorskip("datasets", reason=f"datasets: {EXTRA}")
     loaded = datasets.load_dataset(
         "imagefolder", data_dir=str(dataset / "train"), split="train", cache_dir=str(tmp_path)
@@ -52,7 +52,7 @@ def test_hugging_face_reads_pairs_of_images(dataset, tmp_path):
 
 
 @others_warn
-def test_hugging_face_finds_the_official_splits(dataset, tmp_path):
+def test_hugging_face_finds_the_official_splits(dataset, views, tmp_path):
     datasets = pytest.importorskip("datasets", reason=f"datasets: {EXTRA}")
     loaded = datasets.load_dataset(str(dataset), cache_dir=str(tmp_path))
     names = {"train": "train", "val": "validation", "test": "test"}
@@ -92,7 +92,7 @@ def test_shards_follow_the_documented_rules_of_the_format(views):
 
 
 @others_warn
-def test_croissant_validates_and_its_records_load(dataset):
+def test_croissant_validates_and_its_records_load(dataset, views):
     croissant = pytest.importorskip("mlcroissant", reason=f"mlcroissant: {EXTRA}")
     described = croissant.Dataset(jsonld=str(dataset / "croissant.json"))
     assert not described.metadata.ctx.issues.errors
