@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
-FORMATS: Mapping[str, str] = {}
+FORMATS: Mapping[str, str] = {
+    name: f"{__name__}.{name}" for name in ("sice", "paired", "webdataset", "triplets", "bagit")
+}
 
 
 def view_writer(name: str) -> Callable[[Path, Path], None]:
