@@ -235,6 +235,45 @@ def doctor(executor: str | None, **options: Any) -> None:
 
 
 @main.command()
+@click.option("--output", type=PATH, help="Where to put the folder of this version.  [default: DATA/exports]")
+@click.option(
+    "--version", metavar="V", help="Name of this version.  [default: export.version of the settings]"
+)
+@click.option(
+    "--format", "formats", multiple=True, metavar="NAME", help="A view for other programs; repeatable."
+)
+@click.option(
+    "--reference", metavar="algorithm:NAME", help="Without people: take this algorithm's candidates."
+)
+@click.option("--exact-splits", is_flag=True, help="Exactly 7:1:2 of the groups instead of by hash.")
+@click.option("--archive", type=click.Choice(["tar", "zip"]), help="Also pack it into one file.")
+@click.option("--hdr", is_flag=True, help="Add the merged linear pictures (OpenEXR).")
+@click.option("--candidates", is_flag=True, help="Add all candidates, not only the references.")
+@workspace_options
+def export(
+    output: Path | None,
+    formats: tuple[str, ...],
+    archive: str | None,
+    hdr: bool,
+    candidates: bool,
+    data: Path,
+    config: Path | None,
+    as_json: bool,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """Write the dataset: inputs, references, splits, tables, datasheet. Never overwrites one."""
+    from builder.commands.export import Views, run_export
+    from builder.dataset.scene_files import Extras
+    from builder.stages.export import ExportRequest
+
+    with _workspace(data, config, as_json, verbose) as here:
+        folder = (output or here.data / "exports").resolve()
+        request = ExportRequest(output=folder, extras=Extras(hdr, candidates), **options)
+        here.finish(run_export(here.data, here.settings, request, Views(formats, archive)))
+
+
+@main.command()
 @click.option("--yes", is_flag=True, help="Delete what is listed.")
 @workspace_options
 def prune(yes: bool, **options: Any) -> None:

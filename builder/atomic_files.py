@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 UNFINISHED = "unfinished-"
 
@@ -73,6 +74,30 @@ def replace_file(final: Path, data: bytes | memoryview) -> None:
             _sync_folder(final.parent)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_text(path: Path) -> Iterator[TextIO]:
+    """A UTF-8 text to write line by line into a folder that is not finished itself; on disk when closed.
+
+    Raises as `write_once` does.
+    """
+    with _naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+def finish_folder(unfinished: Path, final: Path) -> None:
+    """Give a complete folder its final name. CannotWrite if the name is taken or the disk refuses."""
+    with _naming(final):
+        if final.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        _sync_folder(unfinished)
+        os.rename(unfinished, final)
+        _sync_folder(final.parent)
 
 
 @contextmanager

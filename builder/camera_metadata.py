@@ -8,7 +8,7 @@ import logging
 import math
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -101,6 +101,20 @@ def file_number(path: str) -> int | None:
     """The camera's file number: the last run of digits of the file's stem; None if it has none."""
     runs = re.findall(r"\d+", PurePosixPath(path).stem, re.ASCII)
     return int(runs[-1]) if runs and len(runs[-1]) <= 18 else None
+
+
+def camera_position(data: bytes, header: ImageHeader) -> tuple[float, float] | None:
+    """Degrees north and east as the camera stored them; None where it did not, or nonsense. Never published."""
+    from exifread.utils import get_gps_coords
+
+    tags, _ = _read_tags(data, header)
+    try:
+        found: Sequence[float] = get_gps_coords(tags) or ()
+    except EXIF_ERRORS:
+        return None
+    if len(found) != 2 or not all(math.isfinite(degrees) for degrees in found):
+        return None
+    return float(found[0]), float(found[1])
 
 
 def _read_tags(data: bytes, header: ImageHeader) -> tuple[Mapping[str, Any], list[str]]:

@@ -18,7 +18,9 @@ import pyvips
 import simplejpeg
 
 from builder.codecs.color_profiles import to_srgb
+from builder.codecs.exr import LinearPicture, decode_exr, encode_exr
 from builder.codecs.image_headers import ImageHeader, image_size, read_header, sniff_kind
+from builder.codecs.jpeg_privacy import without_metadata
 from builder.codecs.raw import develop, raw_white_balance
 from builder.codecs.unreadable_image import UnreadableImage, corrupt, truncated
 from builder.settings import ScanSettings
@@ -26,10 +28,13 @@ from fusion_algos.color import linear_to_srgb
 
 __all__ = [
     "ImageHeader",
+    "LinearPicture",
     "UnreadableImage",
+    "decode_exr",
     "decode_image",
     "develop_raw",
     "display_from_linear",
+    "encode_exr",
     "encode_jpeg",
     "encode_png",
     "image_size",
@@ -40,6 +45,7 @@ __all__ = [
     "read_strips",
     "sniff_kind",
     "upright",
+    "without_metadata",
     "write_image",
 ]
 

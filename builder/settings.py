@@ -86,6 +86,21 @@ class RunSettings:
 
 
 @dataclass(frozen=True)
+class ExportSettings:
+    """What a published dataset says about itself (stages/export.py); `license` is required to publish."""
+
+    license: str = ""  # e.g. "CC-BY-4.0": on which terms others may use the photographs
+    title: str = "Multi-exposure photographs with reference images"
+    version: str = "1.0.0"
+    creator: str = ""
+    contact: str = ""
+    url: str = ""
+    description: str = ""
+    date: str = ""  # of publication, e.g. "2026-11-22"
+    salt: str = "contrast-foundry"  # decides the splits of scenes that are not frozen yet
+
+
+@dataclass(frozen=True)
 class Settings:
     """All tables of `project.toml`."""
 
@@ -94,6 +109,7 @@ class Settings:
     fuse: FuseSettings = field(default_factory=FuseSettings)
     preview: PreviewSettings = field(default_factory=PreviewSettings)
     run: RunSettings = field(default_factory=RunSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
     algorithms: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # [algorithms.<name>]: parameters
@@ -104,7 +120,7 @@ class Settings:
         return dataclasses.replace(self, **{table: dataclasses.replace(getattr(self, table), **given)})
 
 
-TABLES = ("scan", "align", "fuse", "preview", "run")
+TABLES = ("scan", "align", "fuse", "preview", "run", "export")
 
 
 def load_settings(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:

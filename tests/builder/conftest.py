@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from builder.simulate import simulate
+from tests.builder.exporting import export
+from tests.builder.faked_dataset import JUDGED_SCENES, fake_dataset
 from tests.builder.foundry import build_command
 
 SMALL = (192, 128)
@@ -34,3 +36,16 @@ def built(simulated, tmp_path_factory) -> Path:
 def own_copy(built, tmp_path) -> Path:
     """A copy of the finished data folder that the test may change."""
     return Path(shutil.copytree(built, tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory) -> Path:
+    """A data folder of tiny scenes as if people had judged it, with some that cannot be published."""
+    return fake_dataset(tmp_path_factory.mktemp("judged") / "data", JUDGED_SCENES)
+
+
+@pytest.fixture(scope="session")
+def published(judged, tmp_path_factory) -> Path:
+    """The export of a copy of `judged`."""
+    own = Path(shutil.copytree(judged, tmp_path_factory.mktemp("published") / "data"))
+    return export(own, own.parent / "exports").dataset
