@@ -247,7 +247,7 @@ def doctor(executor: str | None, **options: Any) -> None:
 )
 @click.option("--exact-splits", is_flag=True, help="Exactly 7:1:2 of the groups instead of by hash.")
 @click.option("--archive", type=click.Choice(["tar", "zip"]), help="Also pack it into one file.")
-@click.option("--hdr", is_flag=True, help="Add the merged linear pictures (OpenEXR).")
+@click.option("--hdr", is_flag=True, help="Add the merged linear pictures (OpenEXR); triplets need them.")
 @click.option("--candidates", is_flag=True, help="Add all candidates, not only the references.")
 @workspace_options
 def export(
@@ -269,7 +269,9 @@ def export(
 
     with _workspace(data, config, as_json, verbose) as here:
         folder = (output or here.data / "exports").resolve()
-        request = ExportRequest(output=folder, extras=Extras(hdr, candidates), **options)
+        request = ExportRequest(
+            output=folder, extras=Extras(hdr or "triplets" in formats, candidates), **options
+        )
         here.finish(run_export(here.data, here.settings, request, Views(formats, archive)))
 
 
