@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from sqlalchemy import select
 
 from builder.__main__ import main
@@ -137,6 +138,22 @@ def test_a_version_is_never_overwritten(judged, published):
     with pytest.raises(ValueError, match="never overwritten"):
         export(judged, published.parent)
     assert contents(published) == before
+
+
+@pytest.mark.parametrize("folder", ["originals", "fused"])
+def test_a_file_that_is_not_the_one_the_catalog_means_is_not_published(judged, tmp_path, folder):
+    """A sound picture of the same scene, but of another processing."""
+    own = Path(shutil.copytree(judged, tmp_path / "data"))
+    for path in (own / folder / "scene0002").iterdir():
+        with Image.open(path) as opened:
+            opened.rotate(180).save(path) if folder == "originals" else opened.quantize(64).convert(
+                "RGB"
+            ).save(path)
+    outcome = export(own, tmp_path / "out")
+    assert [scene for scene, _ in outcome.damaged] == ["scene0002"]
+    assert f"{folder}/scene0002/" in outcome.damaged[0][1]
+    assert "SHA-256 differs" in outcome.damaged[0][1]
+    assert "scene0002" not in splits_of(outcome.dataset)
 
 
 def test_a_damaged_scene_is_left_out_and_told(judged, tmp_path):
