@@ -240,7 +240,11 @@ def doctor(executor: str | None, **options: Any) -> None:
     "--version", metavar="V", help="Name of this version.  [default: export.version of the settings]"
 )
 @click.option(
-    "--format", "formats", multiple=True, metavar="NAME", help="A view for other programs; repeatable."
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    help="A view for other programs, or none.  [default: sice]",
 )
 @click.option(
     "--reference", metavar="algorithm:NAME", help="Without people: take this algorithm's candidates."

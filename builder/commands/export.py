@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -23,13 +24,15 @@ from builder.settings import Settings
 from builder.stages.export import ExportOutcome, ExportRequest, OnScene, check_request, export_dataset
 
 ARCHIVER = "builder.export_formats.archive"
+DEFAULT_FORMATS = ("sice",)
+NO_FORMAT = "none"
 
 
 @dataclass(frozen=True)
 class Views:
     """What is made from the finished dataset."""
 
-    formats: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()  # none named: DEFAULT_FORMATS, with a new dataset
     archive: str | None = None  # "tar" or "zip"
 
     def __bool__(self) -> bool:
@@ -38,9 +41,12 @@ class Views:
 
 def run_export(data: Path, settings: Settings, request: ExportRequest, views: Views) -> Report:
     """Export, then make the views; for a version that is there only the views that it lacks."""
-    writers = {name: view_writer(name) for name in views.formats}  # an unknown name costs no export
     dataset = request.output / check_request(settings.export, request)
-    if dataset.is_dir() and views:
+    is_there = dataset.is_dir() and bool(views)
+    names = views.formats or (() if is_there else DEFAULT_FORMATS)
+    # an unknown name costs no export
+    writers = {name: view_writer(name) for name in names if name != NO_FORMAT}
+    if is_there:
         report = Report(lines=(f"{dataset} is there already and stays as it is; only views are made.",))
     else:
         report = _export(data, settings, request)
@@ -66,6 +72,8 @@ def _make_view(dataset: Path, name: str, write: Callable[[Path, Path], None]) ->
     """The view appears only when it is complete."""
     view = dataset / "views" / name
     if not view.exists():
+        for left_by_a_kill in view.parent.glob(f"{UNFINISHED}{name}-*"):
+            shutil.rmtree(left_by_a_kill)
         write_folder_once(view, partial(write, dataset))
     return f"View {name}: {view}"
 

@@ -41,6 +41,7 @@ scenes.jsonl, candidates.csv   how each scene was aligned and decided; every can
 excluded.csv                   scenes that are not part of this dataset, and why
 manifest-sha256.txt            `sha256sum -c manifest-sha256.txt` checks every file
 croissant.json, CITATION.cff   the dataset described for machines; how to cite it
+views/                         the same pairs in the layouts of other programs, where they were made
 ```
 
 Which exposure is the middle one, which is under- or over-exposed, is not to be guessed: `relative_ev` says it.

@@ -10,17 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from sqlalchemy import select
 
 from builder.__main__ import main
 from builder.atomic_files import digest_path, sha256_hex
-from builder.catalog import Candidate, catalog_url, open_catalog
+from builder.catalog import Candidate, Reference, Scene, catalog_url, open_catalog
 from builder.dataset.duplicates import hash_distance, perceptual_hash
 from builder.images import encode_png, read_image
 from tests.builder.exporting import contents, export, rows, splits_of
 from tests.builder.faked_dataset import (
     JUDGED_SCENES,
     LEFT_OUT,
+    VOTED_AT,
+    FakeScene,
     fake_dataset,
     many_scenes,
 )
@@ -28,13 +31,18 @@ from tests.builder.foundry import foundry
 
 
 def test_two_exports_on_two_folders_are_byte_identical(judged, published, tmp_path):
+    views = []
     for seed in ("1", "77"):
         own = tmp_path / f"elsewhere-{seed}" / "data"
         shutil.copytree(judged, own)
         answer = foundry("export", "--data", own, "--output", own.parent / "out", PYTHONHASHSEED=seed)
         assert answer.returncode == 0, answer.stdout + answer.stderr
-        assert contents(own.parent / "out" / "1.0.0") == contents(published)
+        made = contents(own.parent / "out" / "1.0.0")
+        views.append({path: made.pop(path) for path in list(made) if path.startswith("views/")})
+        assert made == contents(published)
         assert [path.name for path in (own.parent / "out").iterdir()] == ["1.0.0"]
+    assert views[0] == views[1]
+    assert {path.split("/")[1] for path in views[0]} == {"sice"}  # the view that is made unasked
 
 
 def test_every_checksum_is_right_and_no_file_is_missing(published):
@@ -132,6 +140,20 @@ def test_a_version_is_never_overwritten(judged, published):
     assert contents(published) == before
 
 
+@pytest.mark.parametrize("folder", ["originals", "fused"])
+def test_a_file_that_is_not_the_one_the_catalog_means_is_not_published(judged, tmp_path, folder):
+    """A sound picture of the same scene, but of another processing."""
+    own = Path(shutil.copytree(judged, tmp_path / "data"))
+    for path in (own / folder / "scene0002").iterdir():
+        with Image.open(path) as opened:
+            opened.quantize(64).convert("RGB").save(path)
+    outcome = export(own, tmp_path / "out")
+    assert [scene for scene, _ in outcome.damaged] == ["scene0002"]
+    assert f"{folder}/scene0002/" in outcome.damaged[0][1]
+    assert "SHA-256 differs" in outcome.damaged[0][1]
+    assert "scene0002" not in splits_of(outcome.dataset)
+
+
 def test_a_damaged_scene_is_left_out_and_told(judged, tmp_path):
     own = Path(shutil.copytree(judged, tmp_path / "data"))
     original = sorted((own / "originals" / "scene0002").iterdir())[2]
@@ -197,3 +219,47 @@ def test_a_changed_reference_is_written_anew_in_the_next_version(tmp_path):
     assert {row["reference_sha256"] for row in first}.isdisjoint(
         row["reference_sha256"] for row in rows(second.dataset / "manifest.csv")
     )
+
+
+def test_views_are_added_to_a_version_that_is_there_and_leave_it_as_it_is(judged, tmp_path):
+    own = Path(shutil.copytree(judged, tmp_path / "data"))
+    call = ["export", "--data", str(own)]
+    assert CliRunner().invoke(main, [*call, "--format", "none"]).exit_code == 0
+    dataset = own / "exports" / "1.0.0"
+    before = contents(dataset)
+    assert not (dataset / "views").exists()
+    again = CliRunner().invoke(main, call)
+    assert again.exit_code == 2
+    assert "never overwritten" in again.stderr
+    added = CliRunner().invoke(main, [*call, "--format", "paired", "--archive", "tar"])
+    assert added.exit_code == 0, added.output
+    assert "stays as it is" in added.stdout
+    after = contents(dataset)
+    assert {path: after[path] for path in before} == before
+    assert all(path.startswith("views/paired/") for path in set(after) - set(before))
+    assert sorted(path.name for path in (own / "exports").iterdir()) == ["1.0.0", "1.0.0.tar"]
+
+
+def test_equal_files_are_never_divided_whatever_a_person_wrote(tmp_path):
+    data = fake_dataset(tmp_path / "data", [*many_scenes(4), FakeScene("copy", 3)])
+    (data / "groups.csv").write_text("scene,group\nscene0003,mine\ncopy,yours\n")
+    dataset = export(data, tmp_path / "out").dataset
+    groups = {row["scene"]: row["group"] for row in rows(dataset / "splits" / "groups.csv")}
+    assert groups["copy"] == groups["scene0003"]
+
+
+def test_only_the_current_reference_counts(tmp_path):
+    data = fake_dataset(tmp_path / "data", many_scenes(2))
+    catalog = open_catalog(catalog_url(data))
+    with catalog.writing() as session:
+        scene = session.scalars(select(Scene).order_by(Scene.name)).first()
+        assert scene is not None
+        old = Reference(
+            scene_id=scene.id, candidate_id=scene.candidates[2].id, verdict="reject", raters=3, current=False,
+            votes_by_candidate={}, rule_version="old", votes_digest="e" * 64, decided_at=VOTED_AT,
+        )  # fmt: skip
+        session.add(old)
+    catalog.close()
+    dataset = export(data, tmp_path / "out").dataset
+    assert sorted(splits_of(dataset)) == ["scene0000", "scene0001"]
+    assert {row["verdict"] for row in rows(dataset / "manifest.csv")} == {"accept"}

@@ -116,3 +116,12 @@ def test_hdr_with_other_settings_than_the_builds_is_refused(exported, tmp_path):
     with pytest.raises(ValueError, match=r"was not aligned with the present settings.*without --hdr"):
         export(data, tmp_path / "out", reference="algorithm:mertens2009", extras=Extras(hdr=True))
     assert not (tmp_path / "out" / "1.0.0").exists()
+
+
+def test_an_aligned_frame_that_was_changed_is_not_published(exported, tmp_path):
+    data = Path(shutil.copytree(exported[0], tmp_path / "data"))
+    frames = sorted((data / "aligned" / "sunset").glob("frame-*.png"))
+    frames[0].write_bytes(frames[1].read_bytes())
+    outcome = export(data, tmp_path / "out", reference="algorithm:mertens2009")
+    assert [scene for scene, _ in outcome.damaged] == ["sunset"]
+    assert frames[0].name in outcome.damaged[0][1]

@@ -31,10 +31,10 @@ def jpeg(pixels: np.ndarray, **options: object) -> bytes:
     return memory.getvalue()
 
 
-def turned() -> bytes:
+def turned(orientation: int, quarters: int) -> bytes:
     exif = Image.Exif()
-    exif[Base.Orientation], exif[Base.Artist] = 6, OWNER
-    return jpeg(np.ascontiguousarray(np.rot90(picture(), 1)), exif=exif)
+    exif[Base.Orientation], exif[Base.Artist] = orientation, OWNER
+    return jpeg(np.ascontiguousarray(np.rot90(picture(), quarters)), exif=exif)
 
 
 def with_chunks() -> bytes:
@@ -54,7 +54,8 @@ def swapped_profile() -> bytes:
 
 
 KINDS = {
-    "orientation 6": (turned(), "png"),
+    "orientation 6": (turned(6, 1), "png"),
+    "orientation 3": (turned(3, 2), "png"),
     "gray": (jpeg(picture()[..., 0]), "png"),
     "color profile": (jpeg(picture(), icc_profile=swapped_profile()), "png"),
     "PNG with EXIF": (with_chunks(), "png"),

@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from builder import atomic_files
 from builder.atomic_files import CannotWrite
-from tests.builder.exporting import contents, export
+from builder.catalog import Reference, Scene, catalog_url, open_catalog
+from tests.builder.exporting import contents, export, rows
 from tests.builder.faked_dataset import fake_dataset, many_scenes
 from tests.builder.foundry import ROOT, clean_environment
 
@@ -126,3 +128,24 @@ def test_facts_whose_files_were_cut_are_not_trusted(data, tmp_path, expected):
     outcome = export(data, tmp_path / "out")
     assert outcome.kept == 0
     assert contents(outcome.dataset) == expected
+
+
+def test_a_verdict_that_changed_meanwhile_is_not_taken_from_the_interrupted_export(data, tmp_path):
+    def interrupt(stage: str, scene: str, _total: int) -> None:
+        if (stage, scene) == ("write", "scene0002"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(data, tmp_path / "out", on_scene=interrupt)
+    catalog = open_catalog(catalog_url(data))
+    with catalog.writing() as session:
+        scene = session.scalars(select(Scene).where(Scene.name == "scene0000")).one()
+        reference = session.scalars(select(Reference).where(Reference.scene_id == scene.id)).one()
+        other = next(one for one in scene.candidates if one.id != reference.candidate_id)
+        reference.candidate_id = other.id
+        algorithm = other.algorithm
+    catalog.close()
+    outcome = export(data, tmp_path / "out")
+    assert outcome.kept == 2
+    found = {row["scene"]: row["algorithm"] for row in rows(outcome.dataset / "manifest.csv")}
+    assert found["scene0000"] == algorithm

@@ -144,3 +144,12 @@ def test_equal_files_still_give_two_names():
 def test_a_group_follows_its_scene():
     assert public_group("img_4711", {"img_4711": "scene-01"}) == "scene-01"
     assert public_group("market", {"img_4711": "scene-01"}) == "market"
+
+
+def test_a_thumbnail_in_the_jfif_marker_goes_too():
+    data = JPEGS["thumbnail in JFIF"]
+    assert b"T" * 12 in data
+    stripped = without_metadata(data, name="x")
+    assert b"T" * 12 not in stripped
+    assert stripped[2:4] == b"\xff\xe0"
+    assert stripped[6:20] == b"JFIF\0\1\1\0\0\1\0\1\0\0"
