@@ -13,7 +13,7 @@ READY_TEST := $(VENV)/.ready-test
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-dataset serve decide demo contact-sheets status doctor test check proof format benchmark clean
+.PHONY: help setup build-dataset serve decide export demo contact-sheets status doctor test check proof format benchmark clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,12 +29,17 @@ serve: $(READY_STUDY)  ## open the study on DATA in this machine's browser: [DAT
 decide: $(READY_STUDY)  ## verdicts and references from the votes: [DRY=1] shows them and writes nothing
 	$(RUN) -m study_app decide --data "$(DATA)" $(if $(DRY),--dry-run)
 
-demo: $(READY_STUDY)  ## all of it on simulated scenes in runs/demo: candidates, simulated raters, verdicts
+export: $(READY)  ## the dataset for others, from the references of DATA: [OUTPUT=DATA/exports] [VERSION=1.0]
+	$(RUN) -m builder export --data "$(DATA)" $(if $(OUTPUT),--output "$(OUTPUT)") $(if $(VERSION),--version "$(VERSION)")
+
+demo: $(READY_STUDY)  ## all of it on simulated scenes in runs/demo: candidates, simulated raters, verdicts, export
+	rm -rf runs/demo
 	$(RUN) -m builder build --simulated --data runs/demo
 	$(RUN) -m study_app create --open --seed 1 --data runs/demo
 	$(RUN) -m study_app simulate-raters --data runs/demo
 	$(RUN) -m study_app decide --data runs/demo
 	$(RUN) -m study_app report --data runs/demo
+	FOUNDRY_EXPORT_LICENSE=CC0-1.0 $(RUN) -m builder export --data runs/demo --version demo
 
 contact-sheets: $(READY)  ## one page per scene with exposures and candidates, in DATA/contact_sheets
 	$(RUN) -m builder contact-sheet --data "$(DATA)"

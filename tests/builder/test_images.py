@@ -57,7 +57,7 @@ ADOBE_TO_SRGB = np.array([[1.3983557, -0.3983557, 0.0], [0.0, 1.0, 0.0], [0.0, -
 @pytest.mark.parametrize(
     ("content", "kind"),
     [(jpeg, "jpeg"), (png, "png"), (tiff, "tiff"), (dng, "raw")],
-    ids=lambda value: str(value),
+    ids=lambda value: getattr(value, "__name__", value),
 )
 def test_kind_and_size_come_from_the_header(content, kind) -> None:
     data = content()

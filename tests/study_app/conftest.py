@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
+from playwright.sync_api import Browser
 from werkzeug.test import TestResponse
 
 from builder.catalog import Catalog
@@ -29,6 +30,7 @@ from tests.study_app.scenery import (
     fresh_database,
     write_dataset,
 )
+from tests.study_app.screen.rating import launched_browser
 
 SECRET = "a secret of the tests"
 
@@ -39,6 +41,13 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("dataset")
     write_dataset(data)
     return data
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One chromium for all: a thread can run Playwright but once."""
+    with launched_browser() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

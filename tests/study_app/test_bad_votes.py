@@ -116,7 +116,15 @@ def test_what_is_no_json(field, reason, sent):
 
 @pytest.mark.parametrize(
     "key",
-    [None, "", "1", "not-a-uuid", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "0" * 36, f"{uuid.uuid4()}\n1"],
+    [
+        None,
+        "",
+        "1",
+        "not-a-uuid",
+        "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        "0" * 36,
+        "6f1c2f0e-3a51-4c5e-9d7b-1f2e3d4c5b6a\n1",
+    ],
 )
 def test_what_is_no_key(key):
     with pytest.raises(VoteError, match="UUID of version 4"):

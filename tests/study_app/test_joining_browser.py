@@ -17,16 +17,10 @@ from study_app.models import Rater, Sitting
 from study_app.turnstile import secret_number
 from tests.study_app.pages import MINUTE, Watch, link_maker, right_answers, the_only
 from tests.study_app.scenery import START, add_vote, scenes_of
-from tests.study_app.screen.rating import launched_browser, served, sign_in
+from tests.study_app.screen.rating import served, sign_in
 
 pytestmark = pytest.mark.timeout(90)
 MOST_TABS = 60
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched_browser() as found:
-        yield found
 
 
 @pytest.fixture

@@ -16,16 +16,10 @@ from study_app.identity import EXPERIMENTER_KEY
 from study_app.models import Study
 from tests.study_app.lab_visitors import add_experimenter, raters_of, vote_everywhere
 from tests.study_app.scenery import RaterFactory, scenes_of
-from tests.study_app.screen.rating import launched_browser, served
+from tests.study_app.screen.rating import served
 
 pytestmark = pytest.mark.timeout(60)
 POLL_MS = 5000  # as in lab.js
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched_browser() as found:
-        yield found
 
 
 @dataclass

@@ -16,13 +16,7 @@ from builder.stages.preview import write_preview
 from study_app import clock, trial_document
 from study_app.models import Rater, Study
 from tests.study_app.scenery import RaterFactory
-from tests.study_app.screen.rating import BOARD, Rating, launched_browser, noise_board, served, sign_in
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with launched_browser() as found:
-        yield found
+from tests.study_app.screen.rating import BOARD, Rating, noise_board, served, sign_in
 
 
 @pytest.fixture
