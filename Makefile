@@ -51,13 +51,13 @@ doctor: $(READY)  ## is this machine fit for a build?
 	$(RUN) -m builder doctor --data "$(DATA)"
 
 test: $(READY_TEST)  ## run the test suite
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --dist worksteal
 
 check: $(READY_TEST)  ## format, lint, types, tests: what has to be green before a commit
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --dist worksteal
 
 proof: $(READY_TEST)  ## no vote lost: crowds of raters, killed servers, SQLite and PostgreSQL (some minutes)
 	$(RUN) -m tests.study_app.proof votes

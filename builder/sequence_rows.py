@@ -17,6 +17,9 @@ import pandas as pd
 from builder.brackets import RULES, STATUSES
 from builder.scene_names import SAFE_NAME, safe_name
 
+# File names need not be UTF-8. Strings of Arrow, which pandas takes where pyarrow is present, would refuse them.
+pd.options.mode.string_storage = "python"
+
 COLUMNS = (
     "sequence", "status", "reason", "by", "order", "file", "role", "sha256", "seconds", "f_number", "iso",
     "ev100", "relative_ev", "captured_at",

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from builder.catalog import Candidate, Scene
 
+pd.options.mode.string_storage = "python"  # Arrow's strings would refuse file names that are no UTF-8
+
 
 @dataclass(frozen=True)
 class Report:
