@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -28,7 +29,8 @@ SHOT_AT = LoadForm(
     kills=("before-reply", "server", "before-reply", "server", "before-reply"),
     kill_each_second=True,
 )
-FORMS = {"crowd": CROWD, "crowded": CROWDED, "shot-at": SHOT_AT}
+SIEGE = replace(CROWD, kill_each_second=True)  # the crowd again, and a worker dies by SIGKILL each second
+FORMS = {"crowd": CROWD, "crowded": CROWDED, "shot-at": SHOT_AT, "siege": SIEGE}
 DATABASES = ("sqlite", "postgresql")
 MOST_OVER = 0.05
 
