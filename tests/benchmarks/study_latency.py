@@ -5,19 +5,20 @@ from __future__ import annotations
 import statistics
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import cv2
 from playwright.sync_api import Page
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from builder.catalog import Catalog
 from builder.settings import PreviewSettings
 from builder.stages.preview import write_preview
 from study_app import clock
 from study_app.database import open_database
-from study_app.models import Study
+from study_app.models import Assignment, Study, StudyScene, Vote
 from tests.benchmarks.bracket import bracket, render_once, shape_of
 from tests.benchmarks.report import Report, Settings, Value
 from tests.study_app.crowd import PICTURE_SCENE
@@ -30,6 +31,7 @@ from tests.study_app.servers import Gunicorn
 TITLE = "A rater's waits in chromium, {others} others rating (one answer each {pace:.0f} s), 13 pictures of {size} MP"
 COLUMNS = ("wait for", "trials", "median ms", "p95 ms", "goal p95 ms")
 OTHERS, PACE, TRIALS, MEGAPIXELS = 20, 10.0, 20, 12
+JOINING_SECONDS = 300
 GOALS = {"first grid": 700, "next scene": 300, "vote acknowledged": 150}
 SHOWN = """(number) => {
   const images = [...document.querySelectorAll(".picture img")];
@@ -76,10 +78,28 @@ def _measured(folder: Path, megapixels: int) -> dict[str, list[float]]:
     try:
         for other in others:
             other.start()
+        _wait_until_all_rate(catalog)
         return _rated_in_browser(catalog, f"http://127.0.0.1:{server.port}")
     finally:
         server.kill()
         catalog.close()
+
+
+def _wait_until_all_rate(catalog: Catalog) -> None:
+    """Joining costs more than rating, and is not what is measured: wait until each has answered a real scene."""
+    rating = (
+        select(func.count(Assignment.rater_id.distinct()))
+        .join(Vote)
+        .join(StudyScene, StudyScene.id == Assignment.study_scene_id)
+        .where(StudyScene.role == "real")
+    )
+    end = time.monotonic() + JOINING_SECONDS
+    while time.monotonic() < end:
+        with catalog.reading() as session:
+            if session.scalar(rating) == OTHERS:
+                return
+        time.sleep(1)
+    raise TimeoutError(f"not all of {OTHERS} raters rate after {JOINING_SECONDS} s")
 
 
 def _enlarge_pictures(data: Path, megapixels: int) -> None:
@@ -95,14 +115,14 @@ def _enlarge_pictures(data: Path, megapixels: int) -> None:
 def _rated_in_browser(catalog: Catalog, address: str) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in GOALS}
     with launched_browser() as browser:
-        for _ in range(TRIALS // 4):  # fresh raters with empty caches
+        for _ in range(TRIALS // 2):  # fresh raters with empty caches
             context = browser.new_context(viewport={"width": 1920, "height": 1080})
             context.add_init_script("performance.setResourceTimingBufferSize(10000)")
             _sign_in(context, catalog, address)
             page = context.new_page()
             page.goto(address + "/trial", wait_until="commit")
             found["first grid"].append(_shown(page, 1))
-            for number in range(2, 6):
+            for number in range(2, 4):
                 found["next scene"].append(_next_scene(page, number))
             found["vote acknowledged"] += page.evaluate(ACKNOWLEDGED)
             context.close()
