@@ -67,12 +67,16 @@ def test_wrong_times_do_not_turn_highlights_gray():
 
 
 @pytest.mark.parametrize(
-    "color", [(0.6, 0.1, 0.08), (0.3, 0.3, 0.3), (0.01, 0.2, 0.4), (0.002, 0.002, 0.002)]
+    ("color", "most"),
+    [
+        ((0.6, 0.1, 0.08), 0.03),  # clipped in one channel only, which does not tell how red it is
+        ((0.3, 0.3, 0.3), 0.02),
+        ((0.01, 0.2, 0.4), 0.02),
+        ((0.002, 0.002, 0.002), 0.02),
+    ],
 )
-def test_a_moving_square_leaves_no_ghost(color):
-    assert (
-        ghost_energy(sen2012.fuse, moving_square(color)) < 0.03
-    )  # how red the red one is its clipped channel does not tell
+def test_a_moving_square_leaves_no_ghost(color, most):
+    assert ghost_energy(sen2012.fuse, moving_square(color)) < most
 
 
 @pytest.mark.parametrize("color", [(0.6, 0.1, 0.08), (0.002, 0.002, 0.002)])

@@ -86,7 +86,9 @@ def test_black_is_black_whatever_its_share(curve, radiance):
     picture = curve(radiance)
     assert (picture[:2] == 0).all()
     # Its logarithm is minus infinity: without a floor it would rule over every mean and percentile.
-    assert np.abs(picture[40:] - curve(radiance[2:])[38:]).max() < 0.15
+    # Next to its white the local operator's small differences of luminance are larger ones of faded colors.
+    most = 0.15 if curve is reinhard2002_local else 0.1
+    assert np.abs(picture[40:] - curve(radiance[2:])[38:]).max() < most
 
 
 @CURVES
