@@ -80,8 +80,8 @@ def merge_encoded(
     """Radiance from the images: sum w_k light(x_k) / sum w_k t_k, light(x) by `response` or else sRGB.
 
     One weight per pixel, against color fringes: see `LevelWeights`; times `trust`. Debevec and Malik average
-    ln E instead, but level 0 has no logarithm. The seconds count as in Robertson et al. 2003: one level of noise
-    is much radiance in a short exposure, and many of them would gray and roughen the shadows.
+    ln E instead, but level 0 has no logarithm. The seconds weigh too (their square does in Robertson et al. 2003):
+    one level of noise is much radiance in a short exposure, and many of them would gray and roughen the shadows.
     """
     tables = exposure_tables(stack, response or srgb_response())
     weights = [LevelWeights.of(stack, k) for k in range(len(stack))]
