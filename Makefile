@@ -9,6 +9,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_STUDY := $(VENV)/.ready-study
+READY_TRAIN := $(VENV)/.ready-train
 READY_TEST := $(VENV)/.ready-test
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -83,6 +84,11 @@ $(READY): pyproject.toml constraints.txt
 $(READY_STUDY): $(READY)
 	@echo "Adding what the study needs (once)"
 	@$(PIP) -e '.[study]'
+	@touch $@
+
+$(READY_TRAIN): $(READY)
+	@echo "Adding PyTorch (once; some minutes)"
+	@$(PIP) -e '.[train]'
 	@touch $@
 
 $(READY_TEST): $(READY)

@@ -4,40 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
+from builder.settings_tables import (
+    SettingsError,
+    chosen,
+    limited,
+    read_toml,
+    require_known,
+    with_environment,
+    with_values,
+)
 
-class SettingsError(ValueError):
-    """A setting is wrong; the message names the place, the key and the known keys."""
-
-
-def _limited(default: Any, minimum: float, maximum: float) -> Any:
-    return field(default=default, metadata={"range": (minimum, maximum)})
-
-
-def _chosen(default: str, *choices: str) -> Any:
-    return field(default=default, metadata={"choices": choices})
+__all__ = ["Settings", "SettingsError", "load_settings"]
 
 
 @dataclass(frozen=True)
 class ScanSettings:
     """How camera files become sequences (stages/scan.py, grouping.py)."""
 
-    max_megapixels: float = _limited(250.0, 0.001, 10_000)
-    max_file_mb: float = _limited(1024.0, 0.001, 100_000)
-    prefer: str = _chosen("raw", "raw", "jpeg")  # which of a RAW+JPEG pair is the frame
-    min_frames: int = _limited(3, 2, 100)
-    min_span_ev: float = _limited(1.0, 0.0, 20.0)
+    max_megapixels: float = limited(250.0, 0.001, 10_000)
+    max_file_mb: float = limited(1024.0, 0.001, 100_000)
+    prefer: str = chosen("raw", "raw", "jpeg")  # which of a RAW+JPEG pair is the frame
+    min_frames: int = limited(3, 2, 100)
+    min_span_ev: float = limited(1.0, 0.0, 20.0)
     # between the end of a frame and the start of the next: of automatic bracketing, and of bracketing by hand
-    burst_pause_s: float = _limited(2.0, 0.0, 3600.0)
-    hand_pause_s: float = _limited(90.0, 0.0, 86_400.0)
-    view_agreement: float = _limited(0.4, -1.0, 1.0)  # rank correlation of thumbnails that joins such frames
-    read_threads: int = _limited(4, 1, 64)
+    burst_pause_s: float = limited(2.0, 0.0, 3600.0)
+    hand_pause_s: float = limited(90.0, 0.0, 86_400.0)
+    view_agreement: float = limited(0.4, -1.0, 1.0)  # rank correlation of thumbnails that joins such frames
+    read_threads: int = limited(4, 1, 64)
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,14 @@ class AlignSettings:
     """How frames are brought into register (alignment.py)."""
 
     enabled: bool = True  # False: identity, still measured
-    scale: float = _limited(1.0, 0.01, 1.0)  # build from reduced frames, for a quick trial
-    proxy_side: int = _limited(1500, 200, 10_000)
-    identity_px: float = _limited(0.25, 0.0, 10.0)  # all frames within this: nothing is resampled
-    min_crop_share: float = _limited(0.80, 0.1, 1.0)
-    ghost_ev: float = _limited(1.0, 0.05, 5.0)  # content that differs by more is a ghost
+    scale: float = limited(1.0, 0.01, 1.0)  # build from reduced frames, for a quick trial
+    proxy_side: int = limited(1500, 200, 10_000)
+    identity_px: float = limited(0.25, 0.0, 10.0)  # all frames within this: nothing is resampled
+    min_crop_share: float = limited(0.80, 0.1, 1.0)
+    ghost_ev: float = limited(1.0, 0.05, 5.0)  # content that differs by more is a ghost
     # share of the picture; still real scenes have below 0.00001 (a watermark 0.0002), walkers from 0.002
-    static_below: float = _limited(0.0005, 0.0, 1.0)
-    dynamic_above: float = _limited(0.001, 0.0, 1.0)
+    static_below: float = limited(0.0005, 0.0, 1.0)
+    dynamic_above: float = limited(0.001, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -67,13 +65,11 @@ class FuseSettings:
 class PreviewSettings:
     """What a rater's browser gets (stages/preview.py)."""
 
-    small_side: int = _limited(480, 64, 4096)
-    large_side: int = _limited(2048, 64, 8192)
-    tile_size: int = _limited(510, 64, 4096)
-    quality: int = _limited(95, 50, 100)
-    practice_scenes: int = _limited(
-        6, 0, 10_000
-    )  # that get damaged copies, for training and checks of raters
+    small_side: int = limited(480, 64, 4096)
+    large_side: int = limited(2048, 64, 8192)
+    tile_size: int = limited(510, 64, 4096)
+    quality: int = limited(95, 50, 100)
+    practice_scenes: int = limited(6, 0, 10_000)  # that get damaged copies, for training and checks of raters
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ class RunSettings:
     """Where and within which limits the work runs (executor.py)."""
 
     executor: str = "local"
-    timeout_seconds: float = _limited(600.0, 0.1, 86_400)  # per algorithm
+    timeout_seconds: float = limited(600.0, 0.1, 86_400)  # per algorithm
     memory_gb: float | None = None  # cap of one worker; None: derived from the machine
 
 
@@ -125,39 +121,17 @@ TABLES = ("scan", "align", "fuse", "preview", "run", "export")
 
 def load_settings(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
     """Defaults, then the file, then `FOUNDRY_<TABLE>_<KEY>` variables; raises SettingsError."""
-    document = _read_toml(path) if path is not None else {}
+    document = read_toml(path) if path is not None else {}
     where = str(path)
-    _require_known(document, (*TABLES, "algorithms"), where)
+    require_known(document, (*TABLES, "algorithms"), where)
     for table in document:
         if not isinstance(document[table], dict):
             raise SettingsError(f"{where}: [{table}] must be a table, found {document[table]!r}")
-    settings = Settings(algorithms=_algorithm_parameters(document.get("algorithms", {}), where))
-    for table in TABLES:
-        default = getattr(settings, table)
-        known = [key.name for key in dataclasses.fields(default)]
-        _require_known(document.get(table, {}), known, f"{where}: [{table}]")
-        values = {
-            key: _checked(default, key, value, f"{where}: [{table}] {key}")
-            for key, value in document.get(table, {}).items()
-        }
-        values |= _from_environment(default, table, environment)
-        settings = settings.replaced(table, **values)
-    return settings
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: the settings file cannot be read ({error})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: not valid TOML ({error}); see the README for an example") from error
-
-
-def _require_known(found: Mapping[str, Any], known: tuple[str, ...] | list[str], where: str) -> None:
-    for key in found:
-        if key not in known:
-            raise SettingsError(f"{where}: unknown key {key!r}; known keys: {', '.join(known)}")
+    tables = {}
+    for name in TABLES:
+        table = with_values(getattr(Settings(), name), document.get(name, {}), f"{where}: [{name}]")
+        tables[name] = with_environment(table, name, environment)
+    return Settings(**tables, algorithms=_algorithm_parameters(document.get("algorithms", {}), where))
 
 
 def _algorithm_parameters(tables: Mapping[str, Any], where: str) -> dict[str, dict[str, Any]]:
@@ -165,44 +139,3 @@ def _algorithm_parameters(tables: Mapping[str, Any], where: str) -> dict[str, di
         if not isinstance(parameters, dict):
             raise SettingsError(f"{where}: [algorithms.{name}] must be a table of parameters")
     return {name: dict(parameters) for name, parameters in tables.items()}
-
-
-def _from_environment(default: Any, table: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    values = {}
-    for key in dataclasses.fields(default):
-        variable = f"FOUNDRY_{table}_{key.name}".upper()
-        if variable in environment:
-            values[key.name] = _checked(default, key.name, _parse(environment[variable]), variable)
-    return values
-
-
-def _parse(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text  # a bare word
-
-
-def _checked(default: Any, key: str, value: Any, where: str) -> Any:
-    kind = get_type_hints(type(default))[key]
-    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    if str(kind).startswith("tuple"):
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise SettingsError(f"{where}: expected a list of texts, found {value!r}")
-        return tuple(value)
-    if float in kinds and type(value) is int:
-        value = float(value)
-    if type(value) not in kinds:
-        names = " or ".join(one.__name__ for one in kinds)
-        raise SettingsError(f"{where}: expected {names}, found {value!r}")
-    return _within(type(default), key, value, where)
-
-
-def _within(table: type, key: str, value: Any, where: str) -> Any:
-    metadata = table.__dataclass_fields__[key].metadata  # type: ignore[attr-defined]
-    if "range" in metadata and not metadata["range"][0] <= value <= metadata["range"][1]:
-        low, high = metadata["range"]
-        raise SettingsError(f"{where}: expected a value from {low} to {high}, found {value!r}")
-    if "choices" in metadata and value not in metadata["choices"]:
-        raise SettingsError(f"{where}: expected one of {', '.join(metadata['choices'])}, found {value!r}")
-    return value

@@ -18,7 +18,17 @@ ALLOWED = {
     "fusion_algos": (),
     "builder": ("fusion_algos",),
     "study_app": ("builder.catalog",),
-    "trainer": ("builder.images", "fusion_algos.mef_ssim", "fusion_algos.edge_filters"),
+    # the files of a finished dataset and the manners of files and settings, not the catalog: it runs without a database
+    "trainer": (
+        "builder.images",
+        "builder.atomic_files",
+        "builder.dataset.finished",
+        "builder.settings_tables",
+        "fusion_algos.color",
+        "fusion_algos.mef_ssim",
+        "fusion_algos.stack",
+        "fusion_algos.weighted_least_squares",
+    ),
 }
 FORBIDDEN_NAMES = ("utils", "common", "helpers", "core", "base", "manager")
 LIGHT = ("builder", "builder.catalog", "builder.settings", "builder.camera_metadata")

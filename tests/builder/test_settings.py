@@ -40,8 +40,8 @@ def test_none_replaces_nothing():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[allign]\n", r"unknown key 'allign'; known keys: scan, align"),
-        ("[align]\nproxy = 3", r"\[align\]: unknown key 'proxy'; known keys: enabled"),
+        ("[allign]\n", r"unknown key 'allign'; did you mean 'align'\? known keys: scan, align"),
+        ("[align]\nproxy = 3", r"\[align\]: unknown key 'proxy'.* known keys: enabled"),
         ("[align]\nproxy_side = 30", r"\[align\] proxy_side: expected a value from 200 to 10000, found 30"),
         ("[align]\nenabled = 1", r"\[align\] enabled: expected bool, found 1"),
         ("[scan]\nprefer = 'best'", r"\[scan\] prefer: expected one of raw, jpeg, found 'best'"),

@@ -1,0 +1,1 @@
+"""One command, one file; each file's `command` is loaded by name when it is called."""
