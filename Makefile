@@ -5,6 +5,12 @@ DATA ?= data
 SOURCE ?=
 HOST ?= 127.0.0.1
 PORT ?= 8000
+PRESET ?= demo
+MODEL ?= runs/$(PRESET)
+SPLIT ?= val
+BASELINES ?= identity gamma_fit hist_eq clahe lime
+# The newest export of DATA, unless DATASET names one; an unfinished one has no manifest.
+DATASET ?= $(patsubst %/manifest.csv,%,$(firstword $(shell ls -t $(DATA)/exports/*/manifest.csv 2>/dev/null)))
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
@@ -14,7 +20,7 @@ READY_TEST := $(VENV)/.ready-test
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build-dataset serve decide export demo contact-sheets status doctor test check proof format benchmark clean
+.PHONY: help setup build-dataset serve decide export train evaluate enhance demo contact-sheets status doctor test check proof format benchmark clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +38,16 @@ decide: $(READY_STUDY)  ## verdicts and references from the votes: [DRY=1] shows
 
 export: $(READY)  ## the dataset for others, from the references of DATA: [OUTPUT=DATA/exports] [VERSION=1.0]
 	$(RUN) -m builder export --data "$(DATA)" $(if $(OUTPUT),--output "$(OUTPUT)") $(if $(VERSION),--version "$(VERSION)")
+
+train: $(READY_TRAIN)  ## an enhancer from an exported dataset: [DATASET=newest of DATA/exports] [PRESET=demo] [MODEL=runs/PRESET]
+	$(RUN) -m trainer train "$(DATASET)" --preset "$(PRESET)" --output "$(MODEL)"
+	$(RUN) -m trainer evaluate "$(DATASET)" "$(MODEL)" $(BASELINES) --split val
+
+evaluate: $(READY_TRAIN)  ## the table of MODEL beside the baselines: [SPLIT=val, or test for the last word] [BASELINES=...]
+	$(RUN) -m trainer evaluate "$(DATASET)" "$(MODEL)" $(BASELINES) --split "$(SPLIT)"
+
+enhance: $(READY_TRAIN)  ## photographs through MODEL: PHOTOS=folder or files [OUTPUT=runs/enhanced]
+	$(RUN) -m trainer enhance "$(MODEL)" $(PHOTOS) --output "$(if $(OUTPUT),$(OUTPUT),runs/enhanced)"
 
 demo: $(READY_STUDY)  ## all of it on simulated scenes in runs/demo: candidates, simulated raters, verdicts, export
 	rm -rf runs/demo
