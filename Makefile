@@ -6,7 +6,7 @@ SOURCE ?=
 HOST ?= 127.0.0.1
 PORT ?= 8000
 PRESET ?= demo
-MODEL ?= runs/$(PRESET)
+MODEL ?= runs/models/$(PRESET)
 SPLIT ?= val
 BASELINES ?= identity gamma_fit hist_eq clahe lime
 # The newest export of DATA, unless DATASET names one; an unfinished one has no manifest.
@@ -39,7 +39,7 @@ decide: $(READY_STUDY)  ## verdicts and references from the votes: [DRY=1] shows
 export: $(READY)  ## the dataset for others, from the references of DATA: [OUTPUT=DATA/exports] [VERSION=1.0]
 	$(RUN) -m builder export --data "$(DATA)" $(if $(OUTPUT),--output "$(OUTPUT)") $(if $(VERSION),--version "$(VERSION)")
 
-train: $(READY_TRAIN)  ## an enhancer from an exported dataset: [DATASET=newest of DATA/exports] [PRESET=demo] [MODEL=runs/PRESET]
+train: $(READY_TRAIN)  ## an enhancer from an exported dataset: [DATASET=newest of DATA/exports] [PRESET=demo] [MODEL=runs/models/PRESET]
 	$(RUN) -m trainer train "$(DATASET)" --preset "$(PRESET)" --output "$(MODEL)"
 	$(RUN) -m trainer evaluate "$(DATASET)" "$(MODEL)" $(BASELINES) --split val
 
