@@ -1,7 +1,7 @@
 """FSIM and FSIMc: Zhang, Zhang, Mou, Zhang, "FSIM: a feature similarity index", IEEE TIP 20(8), 2011.
 
-Constants are the paper's for grey levels up to 255. Conventions of piq 0.8: average pooling by round(shorter side / 256),
-whole cells only, YIQ, Scharr gradients with zeros beyond the border.
+Constants are the paper's for grey levels up to 255. Conventions of piq 0.8: average pooling by
+round(shorter side / 256), whole cells only, YIQ, Scharr gradients with zeros beyond the border.
 """
 
 from __future__ import annotations
