@@ -175,7 +175,8 @@ def _loaded(steps: _Steps, order: range, workers: int, pin_memory: bool) -> Iter
     yield from map(_batch, loader)
 
 
-def _as_made(fields: dict[str, Any]) -> dict[str, Any]:
+def _as_made(fields: Any) -> Any:
+    """Instead of torch's conversion, which would make a list of `rows`."""
     return fields
 
 
