@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -31,13 +31,8 @@ class Inputs:
 
     def to(self, *arguments: Any, **keywords: Any) -> Inputs:
         """All tensors moved as `Tensor.to` does."""
-        return Inputs(
-            **{
-                one.name: None if value is None else value.to(*arguments, **keywords)
-                for one in fields(self)
-                for value in (getattr(self, one.name),)
-            }
-        )
+        moved = {one.name: _moved(getattr(self, one.name), arguments, keywords) for one in fields(self)}
+        return replace(self, **moved)
 
 
 @dataclass(frozen=True)
@@ -58,11 +53,13 @@ class Batch:
 
     def to(self, *arguments: Any, **keywords: Any) -> Batch:
         """All tensors moved as `Tensor.to` does."""
-        moved = {
-            name: None if getattr(self, name) is None else getattr(self, name).to(*arguments, **keywords)
-            for name in ("inputs", "reference", "relative_ev", "hdr", "mask")
-        }
-        return Batch(rows=self.rows, **moved)
+        names = ("inputs", "reference", "relative_ev", "hdr", "mask")
+        moved = {name: _moved(getattr(self, name), arguments, keywords) for name in names}
+        return replace(self, **moved)
+
+
+def _moved(value: Tensor | Inputs | None, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    return None if value is None else value.to(*arguments, **keywords)
 
 
 def picture_tensor(picture: Any) -> Tensor:
