@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,20 +9,17 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from tests.trainer import caffe_writer as writer
 from trainer import caffe_weights
 from trainer.base_detail import base_detail
-from trainer.caffe_wire import caffe_layers
 from trainer.caffe_weights import read_caffe_weights
+from trainer.caffe_wire import caffe_layers
 from trainer.commands import import_caffe
 from trainer.inputs import Inputs, picture_tensor
 from trainer.networks import make_network
 
 ORACLE = Path(__file__).resolve().parents[2].parent / "shared" / "oracle" / "sice_models"
 MODELS = {"model1": "sice_residual", "model2": "sice_two_stage", "model3": "sice_per_pixel"}
-
-_place = importlib.util.spec_from_file_location("caffe_writer", Path(__file__).with_name("caffe_writer.py"))
-writer = importlib.util.module_from_spec(_place)
-_place.loader.exec_module(writer)
 
 
 @pytest.fixture(autouse=True)

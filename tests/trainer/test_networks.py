@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
@@ -63,14 +64,13 @@ def test_as_many_parameters_and_operations_as_published(name):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_receptive_field(name):
-    """The gradient of one output pixel is not 0 for input pixels of exactly that square; none is farther than `halo`."""
+    """The gradient of one output pixel is not 0 for input pixels of exactly that square, none beyond `halo`."""
     side = PUBLISHED[name][2]
     network = make_network(name, {"width": 3}).double()
     for layer in network.modules():  # all positive: no ReLU closes, nothing cancels
         if isinstance(layer, nn.Conv2d):
             nn.init.constant_(layer.weight, 0.05)
     y, x = 60, 61
-    seen = torch.zeros(120, 120, dtype=torch.bool)
     inputs = random_inputs(120, 120).to(torch.float64)
     inputs.data.requires_grad_()
     network(inputs)[0, 1, y, x].backward()
@@ -142,7 +142,7 @@ def test_without_base_the_network_says_what_it_needs():
 
 def test_unknown_networks_name_the_known():
     with pytest.raises(
-        ValueError, match="no network 'sise'; known: sice_residual, .*package.module:Class"
+        ValueError, match=r"no network 'sise'; known: sice_residual, .*package\.module:Class"
     ) as found:
         make_network("sise", {})
     assert all(name in str(found.value) for name in NETWORKS)
@@ -164,7 +164,7 @@ def test_what_cannot_be_made_says_why(name, parameters, message):
 
 
 def test_anybodys_class(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "somebodys_networks", __import__("sys").modules[__name__])
+    monkeypatch.setitem(sys.modules, "somebodys_networks", sys.modules[__name__])
     network = make_network("somebodys_networks:Doubling", {"factor": 2.0})
     assert (network(Inputs(torch.ones(1, 3, 2, 2))) == 2).all()
     with pytest.raises(ValueError, match="needs the parameter 'factor'"):
