@@ -11,7 +11,6 @@ import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any
 
 import pyvips
@@ -103,25 +102,27 @@ def _resolution(metadata: Metadata) -> dict[str, float]:
 
 
 def tiff_with_exif(tiff: bytes, metadata: Metadata) -> bytes:
-    """A TIFF file (not BigTIFF) with the tags of `metadata.exif`: its directory is written anew behind the pixels."""
-    tags = _descriptive_tags(metadata.exif)
-    if not tags:
+    """A TIFF file of one page (not BigTIFF) with the tags of `metadata.exif`.
+
+    Behind the file come these tags, then a new first directory: the old entries as they are, and the new ones.
+    """
+    start = len(tiff) + len(tiff) % 2
+    added = _directory(_descriptive_tags(metadata.exif), tiff[:FIRST_DIRECTORY], start)
+    if not added:
         return tiff
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        directory = ImageFileDirectory_v2(tiff[:FIRST_DIRECTORY])
-        stream = BytesIO(tiff)
-        stream.seek(directory.next)
-        directory.load(stream)
-        for tag, value in tags.items():
-            directory[tag] = value
-        start = len(tiff) + len(tiff) % 2
-        try:
-            written = directory.tobytes(start)
-        except EXIF_ERRORS:
-            return tiff
-    order = "<" if tiff[:2] == b"II" else ">"
-    return b"".join((tiff[:4], struct.pack(f"{order}I", start), tiff[8:], b"\0" * (len(tiff) % 2), written))
+    order = ">" if tiff[:2] == b"MM" else "<"
+    entries = _entries(added, 0, order) | _entries(tiff, struct.unpack_from(f"{order}I", tiff, 4)[0], order)
+    merged = [struct.pack(f"{order}H", len(entries)), *(entries[tag] for tag in sorted(entries)), bytes(4)]
+    added += bytes(len(added) % 2)
+    header = tiff[:4] + struct.pack(f"{order}I", start + len(added))
+    return b"".join((header, memoryview(tiff)[FIRST_DIRECTORY:], bytes(len(tiff) % 2), added, *merged))
+
+
+def _entries(data: bytes, start: int, order: str) -> dict[int, bytes]:
+    """The 12 bytes of each entry of the directory at `start`, by tag (TIFF 6.0, section 2)."""
+    (count,) = struct.unpack_from(f"{order}H", data, start)
+    positions = (start + 2 + 12 * index for index in range(count))
+    return {struct.unpack_from(f"{order}H", data, at)[0]: data[at : at + 12] for at in positions}
 
 
 def _descriptive_block(block: bytes) -> bytes:
@@ -135,15 +136,19 @@ def _descriptive_block(block: bytes) -> bytes:
 
 
 def _packed(tags: Tags, block: bytes) -> bytes:
-    """In the byte order of `block`: maker notes often rely on it."""
-    if not tags:
-        return b""
-    head = (b"MM\0*\0\0\0\x08") if block[:2] == b"MM" else b"II*\0\x08\0\0\0"
+    """A TIFF block in the byte order of `block`: maker notes often rely on it."""
+    head = b"MM\0*\0\0\0\x08" if block[:2] == b"MM" else b"II*\0\x08\0\0\0"
+    directory = _directory(tags, head, FIRST_DIRECTORY)
+    return head + directory if directory else b""
+
+
+def _directory(tags: Tags, head: bytes, start: int) -> bytes:
+    """A directory for file offset `start`, its values behind it; b"" if there are none or they cannot be written."""
     directory = ImageFileDirectory_v2(head)
     try:
         for tag, value in tags.items():
             directory[tag] = value
-        return head + directory.tobytes(FIRST_DIRECTORY)
+        return directory.tobytes(start) if tags else b""
     except EXIF_ERRORS:
         return b""
 

@@ -9,8 +9,7 @@ from typing import Any
 import psutil
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.overrides import TorchFunctionMode
 
 from trainer.inputs import THUMBNAIL_SIDE, Inputs
 from trainer.tiling import up_to_multiple
@@ -18,38 +17,44 @@ from trainer.tiling import up_to_multiple
 PROBE_SIDE = 128
 CPU_BUDGET = 256 * 2**20  # bytes: larger tiles are hardly faster there
 UNSEEN = 1.25  # share for what convolution libraries allocate by themselves
+AROUND = 40  # bytes per pixel of inputs and result, as arrays and as tensors
 SMALLEST_SIDE = 64
 
 
-class LiveTensors(TorchDispatchMode):
-    """While it is entered: the largest number of bytes that tensors made meanwhile held at one time."""
+class LiveTensors(TorchFunctionMode):
+    """While it is entered: the largest number of bytes that results of PyTorch's functions held at one time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.peak = 0
-        self._live: dict[int, int] = {}
+        self._now = 0
+        self._known: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
+        for tensor in made if isinstance(made, (tuple, list)) else (made,):
             if isinstance(tensor, Tensor):
                 self._count(tensor.untyped_storage())
         return made
 
     def _count(self, storage: Any) -> None:
-        key = storage._cdata
-        if key not in self._live:
-            self._live[key] = storage.nbytes()
-            weakref.finalize(storage, self._live.pop, key, None)
-            self.peak = max(self.peak, sum(self._live.values()))
+        if storage not in self._known:
+            self._known.add(storage)
+            self._now += storage.nbytes()
+            self.peak = max(self.peak, self._now)
+            weakref.finalize(storage, self._gone, storage.nbytes())
+
+    def _gone(self, count: int) -> None:
+        self._now -= count
 
 
 def bytes_per_pixel(network: nn.Module, device: torch.device) -> float:
     """What one pixel of a window costs, from one run on a small noise picture."""
     side = up_to_multiple(PROBE_SIDE, int(network.multiple))  # type: ignore[arg-type]
+    probe = _probe(side, device)
     with torch.inference_mode(), LiveTensors() as live:
-        network(_probe(side, device))
-    return UNSEEN * live.peak / side**2
+        network(probe)
+    return AROUND + UNSEEN * live.peak / side**2
 
 
 def _probe(side: int, device: torch.device) -> Inputs:
