@@ -28,7 +28,7 @@ DIGEST_LETTERS = 8
 
 @dataclass(frozen=True)
 class Strip:
-    """Rows of an enhanced picture: `pixels` is rows x W x 3 float32 in [0, 1], its first row is `top`."""
+    """Rows of an enhanced picture: `pixels` is rows x W x 3 float32 in [0, 1], its first row is `top`. A new array."""
 
     top: int
     pixels: NDArray[np.float32]
@@ -91,7 +91,7 @@ class Enhancer:
         side = self.tile if strength else multiple
         for rows, columns in tile_rows(height, width, side, multiple=multiple, halo=halo):
             if not strength:
-                yield Strip(rows.start, _unit(picture[rows.start : rows.stop]))
+                yield Strip(rows.start, _unit(picture[rows.start : rows.stop].copy()))
                 continue
             strip = np.empty((rows.stop - rows.start, width, 3), np.float32)
             for span in columns:

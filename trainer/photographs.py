@@ -73,7 +73,7 @@ def encode_photograph(
     """The bytes of a file: `pixels` (HxWx3 sRGB, of `working_bits`) with all else of `photograph`; quality: of JPEG."""
     image = _as_written(pixels, photograph, _written_bits(photograph, file_format))
     if file_format == "jpeg":
-        return bytes(image.jpegsave_buffer(Q=quality, optimize_coding=True))
+        return bytes(image.jpegsave_buffer(Q=quality))
     if file_format == "png":
         return bytes(image.pngsave_buffer(compression=PNG_COMPRESSION))
     tiff = image.tiffsave_buffer(compression="deflate", predictor="horizontal")

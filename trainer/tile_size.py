@@ -15,7 +15,7 @@ from trainer.inputs import THUMBNAIL_SIDE, Inputs
 from trainer.tiling import up_to_multiple
 
 PROBE_SIDE = 128
-CPU_BUDGET = 256 * 2**20  # bytes: larger tiles are hardly faster there
+CPU_BUDGET = 192 * 2**20  # bytes: larger tiles are hardly faster there
 UNSEEN = 1.25  # share for what convolution libraries allocate by themselves
 AROUND = 40  # bytes per pixel of inputs and result, as arrays and as tensors
 SMALLEST_SIDE = 64

@@ -169,7 +169,8 @@ def _enhanced(
     """HxWx3 in the levels of `depth`, strip by strip: floats of a whole photograph are never held."""
     pixels = np.empty(photograph.pixels.shape, depth)
     for strip in enhancer.strips(photograph.pixels, strength):
-        levels = strip.pixels * np.float32(np.iinfo(depth).max)
+        levels = strip.pixels  # made for us alone: rounded in place
+        levels *= np.iinfo(depth).max
         pixels[strip.top : strip.top + len(levels)] = np.rint(levels, out=levels)
         advance(len(levels) / len(pixels))
     return pixels
