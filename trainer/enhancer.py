@@ -24,14 +24,21 @@ from trainer.tiling import Span, cut, tile_rows
 STRENGTHS = (0.0, 1.5)
 PEAKS = {"uint8": 255, "uint16": 65535, "float32": 1}
 DIGEST_LETTERS = 8
+UNCHANGED_SIDE = 1024  # of pieces at strength 0
 
 
 @dataclass(frozen=True)
-class Strip:
-    """Rows of an enhanced picture: `pixels` is rows x W x 3 float32 in [0, 1], its first row is `top`. A new array."""
+class Piece:
+    """A part of an enhanced picture: rows x columns x 3 float32 in [0, 1], a new array; top, left: where it goes."""
 
     top: int
+    left: int
     pixels: NDArray[np.float32]
+
+    def put_into(self, picture: NDArray[Any]) -> None:
+        """Write it at its place in HxWx3."""
+        height, width = self.pixels.shape[:2]
+        picture[self.top : self.top + height, self.left : self.left + width] = self.pixels
 
 
 @dataclass(frozen=True)
@@ -72,15 +79,15 @@ class Enhancer:
     def enhance(self, picture: NDArray[Any], strength: float = 1.0) -> NDArray[np.float32]:
         """HxWx3 RGB uint8, uint16 or float32 in [0, 1] -> HxWx3 float32, clamped to [0, 1]; strength 0 gives the input.
 
-        Raises as `strips` does.
+        Raises as `pieces` does.
         """
         enhanced = np.empty(np.shape(picture), np.float32)
-        for strip in self.strips(picture, strength):
-            enhanced[strip.top : strip.top + len(strip.pixels)] = strip.pixels
+        for piece in self.pieces(picture, strength):
+            piece.put_into(enhanced)
         return enhanced
 
-    def strips(self, picture: NDArray[Any], strength: float = 1.0) -> Iterator[Strip]:
-        """The same from the top, a row of tiles at a time: the whole result is never held.
+    def pieces(self, picture: NDArray[Any], strength: float = 1.0) -> Iterator[Piece]:
+        """The same tile by tile, from the top, each row from the left: the whole result is never held.
 
         ValueError for other shapes, types or strengths, and for a network that gives values that are no numbers.
         """
@@ -88,15 +95,14 @@ class Enhancer:
         height, width = picture.shape[:2]
         multiple, halo = int(self._network.multiple), int(self._network.halo)
         whole = self._whole(picture) if strength else _Whole(picture, None, None)
-        side = self.tile if strength else multiple
+        side = self.tile if strength else UNCHANGED_SIDE
         for rows, columns in tile_rows(height, width, side, multiple=multiple, halo=halo):
-            if not strength:
-                yield Strip(rows.start, _unit(picture[rows.start : rows.stop].copy()))
-                continue
-            strip = np.empty((rows.stop - rows.start, width, 3), np.float32)
             for span in columns:
-                strip[:, span.start : span.stop] = self._tile(whole, rows, span, strength)
-            yield Strip(rows.start, strip)
+                if strength:
+                    yield Piece(rows.start, span.start, self._tile(whole, rows, span, strength))
+                else:
+                    core = picture[rows.start : rows.stop, span.start : span.stop]
+                    yield Piece(rows.start, span.start, _unit(core.copy()))
 
     def _whole(self, picture: NDArray[Any]) -> _Whole:
         needs = self._network.needs

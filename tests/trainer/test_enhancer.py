@@ -134,14 +134,20 @@ def test_the_result_is_clamped():
     assert Enhancer(trained(Brighter())).enhance(np.full((4, 4, 3), 255, np.uint8)).max() == 1.0
 
 
-def test_strips_come_from_the_top_and_make_the_whole():
-    picture = noise(50, 30)
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_pieces_come_from_the_top_and_make_the_whole(strength):
+    picture = noise(50, 30, np.float32)
+    before = picture.copy()
     enhancer = Enhancer(trained(Convolved()), tile=16)
-    strips = list(enhancer.strips(picture))
-    assert [strip.top for strip in strips] == [0, 16, 32, 48]
-    np.testing.assert_array_equal(
-        np.concatenate([strip.pixels for strip in strips]), enhancer.enhance(picture)
-    )
+    whole, pieced = enhancer.enhance(picture, strength), np.full(picture.shape, np.nan, np.float32)
+    pieces = list(enhancer.pieces(picture, strength))
+    assert [piece.top for piece in pieces] == sorted(piece.top for piece in pieces)
+    assert len(pieces) == (8 if strength else 1)
+    for piece in pieces:
+        piece.put_into(pieced)
+        piece.pixels.fill(2)  # the caller's own
+    np.testing.assert_array_equal(pieced, whole)
+    np.testing.assert_array_equal(picture, before)
 
 
 # --- what is refused -------------------------------------------------------------------------------------
@@ -223,7 +229,7 @@ def test_the_largest_share_of_memory_is_one_tile(monkeypatch):
     for side in (200, 500):
         enhancer = Enhancer(trained(Convolved()), tile=64)
         with LiveTensors() as live:
-            for _ in enhancer.strips(noise(side, side)):
+            for _ in enhancer.pieces(noise(side, side)):
                 pass
         peaks[side] = live.peak
     assert peaks[500] <= 1.5 * peaks[200]

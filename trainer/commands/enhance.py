@@ -166,13 +166,14 @@ def _enhanced(
     depth: type[np.unsignedinteger[Any]],
     advance: Callable[[float], Any],
 ) -> NDArray[Any]:
-    """HxWx3 in the levels of `depth`, strip by strip: floats of a whole photograph are never held."""
+    """HxWx3 in the levels of `depth`, tile by tile: floats of a whole photograph are never held."""
     pixels = np.empty(photograph.pixels.shape, depth)
-    for strip in enhancer.strips(photograph.pixels, strength):
-        levels = strip.pixels  # made for us alone: rounded in place
+    for piece in enhancer.pieces(photograph.pixels, strength):
+        levels = piece.pixels  # made for us alone: rounded in place
         levels *= np.iinfo(depth).max
-        pixels[strip.top : strip.top + len(levels)] = np.rint(levels, out=levels)
-        advance(len(levels) / len(pixels))
+        np.rint(levels, out=levels)
+        piece.put_into(pixels)
+        advance(levels.size / pixels.size)
     return pixels
 
 
