@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tests.benchmarks import (
+    enhance_memory,
     every_algorithm,
     mertens_and_enfuse,
     mertens_and_opencv,
@@ -26,6 +27,7 @@ BENCHMARKS = {
         whole_scene,
         published_scores,
         study_latency,
+        enhance_memory,
     )
 }
 
