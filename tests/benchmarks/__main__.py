@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tests.benchmarks import (
+    enhance_memory,
     every_algorithm,
     mertens_and_enfuse,
     mertens_and_opencv,
@@ -28,6 +29,7 @@ BENCHMARKS = {
         published_scores,
         study_latency,
         weighted_least_squares,
+        enhance_memory,
     )
 }
 

@@ -1,0 +1,235 @@
+"""Whole pictures through a network: tiles, reflection, what is global, strength, memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import trainer.enhancer
+from tests.trainer.sample_networks import AllInputs, Brighter, Convolved, NotANumber, Same, trained
+from trainer.base_detail import BaseDetail
+from trainer.enhancer import Enhancer
+from trainer.tile_size import CPU_BUDGET, LiveTensors, bytes_per_pixel, fitting_side
+from trainer.tiling import cut, reflected, spans
+
+ROUNDING = 1e-6  # float32 sums of other lengths
+
+
+def noise(height: int, width: int, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    if dtype is np.float32:
+        return generator.random((height, width, 3), np.float32)
+    return generator.integers(0, np.iinfo(dtype).max, (height, width, 3), dtype, endpoint=True)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def global_planes(monkeypatch):
+    """A base that depends on the whole picture, in place of the slow one; counts how often it was made."""
+    calls = []
+
+    def planes(picture: np.ndarray) -> BaseDetail:
+        calls.append(picture.dtype)
+        grey = picture.mean(axis=2, dtype=np.float32)
+        grey /= grey.max()
+        return BaseDetail(grey / 2 + grey.mean() / 4, grey / 2 - grey.mean() / 4)
+
+    monkeypatch.setattr(trainer.enhancer, "base_detail", planes)
+    return calls
+
+
+# --- tiles -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [1, 4, 31, 32, 33, 100, 257])
+@pytest.mark.parametrize(
+    ("side", "multiple", "halo"), [(32, 4, 15), (8, 8, 0), (64, 32, 192), (0, 4, 9), (1, 4, 3)]
+)
+def test_spans_cover_every_pixel_once_and_see_their_halo(length, side, multiple, halo):
+    tiles = spans(length, side, multiple=multiple, halo=halo)
+    assert [pixel for tile in tiles for pixel in range(tile.start, tile.stop)] == list(range(length))
+    padded = -(-length // multiple) * multiple
+    for tile in tiles:
+        assert tile.start % multiple == tile.window_start % multiple == tile.window_stop % multiple == 0
+        assert tile.window_start <= max(tile.start - halo, 0)
+        assert min(tile.stop + halo, padded) <= tile.window_stop <= padded
+        assert not side or tile.stop - tile.start <= max(side, multiple)
+    assert side or len(tiles) == 1
+
+
+def test_the_reflection_goes_on_where_the_picture_is_shorter_than_it():
+    assert reflected(5, 8).tolist() == [0, 1, 2, 3, 4, 3, 2, 1]
+    assert reflected(3, 9).tolist() == [0, 1, 2, 1, 0, 1, 2, 1, 0]
+    assert reflected(1, 4).tolist() == [0, 0, 0, 0]
+
+
+def test_a_window_in_the_reflection_shows_what_the_continued_picture_shows():
+    picture = noise(37, 41)
+    whole = np.pad(picture, ((0, 27), (0, 23), (0, 0)), mode="reflect")
+    for rows in spans(37, 32, multiple=32, halo=32):
+        for columns in spans(41, 32, multiple=32, halo=0):
+            expected = whole[rows.window_start : rows.window_stop, columns.window_start : columns.window_stop]
+            np.testing.assert_array_equal(cut(picture, rows, columns), expected)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (64, 64), (97, 131), (130, 61)])
+@pytest.mark.parametrize("tile", [16, 37, None])
+def test_tiled_equals_untiled(size, tile):
+    picture = noise(*size)
+    whole = Enhancer(trained(Convolved()), tile=0).enhance(picture)
+    assert whole.shape == picture.shape
+    assert whole.dtype == np.float32
+    assert np.ptp(whole) > 0.05  # the network does something
+    tiled = Enhancer(trained(Convolved()), tile=tile).enhance(picture)
+    np.testing.assert_allclose(tiled, whole, atol=ROUNDING)
+
+
+def test_a_halo_too_small_would_show():
+    """The comparison above can fail: with less halo than the network sees, seams appear."""
+
+    class ShortSighted(Convolved):
+        halo = 4
+
+    picture = noise(97, 131)
+    whole = Enhancer(trained(ShortSighted()), tile=0).enhance(picture)
+    assert np.abs(Enhancer(trained(ShortSighted()), tile=16).enhance(picture) - whole).max() > 1 / 255
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_what_is_global_is_made_once_and_cut_for_each_tile(global_planes, strength):
+    picture = noise(61, 83, np.uint16)
+    whole = Enhancer(trained(AllInputs()), tile=0).enhance(picture, strength)
+    tiled = Enhancer(trained(AllInputs()), tile=16).enhance(picture, strength)
+    np.testing.assert_allclose(tiled, whole, atol=ROUNDING)
+    assert global_planes == [np.uint8, np.uint8]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_identity_and_strength_0_give_the_input_exactly(dtype):
+    picture = noise(40, 50, dtype)
+    peak = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    for enhanced in (
+        Enhancer(trained(Same()), tile=16).enhance(picture),
+        Enhancer(trained(Convolved()), tile=16).enhance(picture, strength=0.0),
+    ):
+        np.testing.assert_array_equal(np.rint(enhanced * np.float32(peak)) if peak > 1 else enhanced, picture)
+
+
+def test_strength_lies_between_input_and_output_and_beyond():
+    picture = np.full((8, 8, 3), 0.4, np.float32)
+    enhancer = Enhancer(trained(Brighter()))
+    for strength, expected in ((0.5, 0.45), (1.0, 0.5), (1.5, 0.55)):
+        np.testing.assert_allclose(enhancer.enhance(picture, strength), expected, atol=ROUNDING)
+
+
+def test_the_result_is_clamped():
+    assert Enhancer(trained(Brighter())).enhance(np.full((4, 4, 3), 255, np.uint8)).max() == 1.0
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_pieces_come_from_the_top_and_make_the_whole(strength):
+    picture = noise(50, 30, np.float32)
+    before = picture.copy()
+    enhancer = Enhancer(trained(Convolved()), tile=16)
+    whole, pieced = enhancer.enhance(picture, strength), np.full(picture.shape, np.nan, np.float32)
+    pieces = list(enhancer.pieces(picture, strength))
+    assert [piece.top for piece in pieces] == sorted(piece.top for piece in pieces)
+    assert len(pieces) == (8 if strength else 1)
+    for piece in pieces:
+        piece.put_into(pieced)
+        piece.pixels.fill(2)  # the caller's own
+    np.testing.assert_array_equal(pieced, whole)
+    np.testing.assert_array_equal(picture, before)
+
+
+# --- what is refused -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        noise(4, 4) / 255.0,
+    ],
+)
+def test_other_arrays_are_refused(picture):
+    with pytest.raises(ValueError, match=r"HxWx3 uint8, uint16 or float32"):
+        Enhancer(trained(Same())).enhance(picture)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.6])
+def test_other_strengths_are_refused(strength):
+    with pytest.raises(ValueError, match=r"lies in \[0, 1.5\]"):
+        Enhancer(trained(Same())).enhance(noise(4, 4), strength)
+
+
+def test_values_that_are_no_numbers_are_an_error():
+    with pytest.raises(ValueError, match="no numbers"):
+        Enhancer(trained(NotANumber())).enhance(noise(4, 4))
+
+
+def test_a_gpu_that_is_not_there_is_said(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="finds no GPU"):
+        Enhancer(trained(Same()), device="cuda")
+
+
+def test_the_name_says_network_and_checkpoint():
+    assert Enhancer(trained(Same(), "lutgrid")).name == "lutgrid 01234567"
+
+
+# --- memory ----------------------------------------------------------------------------------------------
+
+
+def test_live_tensors_count_what_is_held_at_one_time():
+    with torch.inference_mode(), LiveTensors() as live:
+        first = torch.zeros(1000, dtype=torch.float32)
+        second = first + 1
+        del first
+        third = second.view(10, 100) * 2  # a view costs nothing
+        del second, third
+        torch.zeros(1500, dtype=torch.float32)
+    assert live.peak == 8000
+
+
+def test_tiles_fit_the_budget():
+    """Twice the channels, about half the pixels; the window with its halo keeps within the budget."""
+
+    class Wide(Same):
+        halo = 15
+        channels = 500
+
+        def forward(self, inputs):
+            planes = inputs.data[:, :1].expand(-1, self.channels, -1, -1)
+            return inputs.data + (planes * 2).sum(dim=1, keepdim=True)
+
+    class Wider(Wide):
+        channels = 1000
+
+    cpu = torch.device("cpu")
+    assert bytes_per_pixel(Wider(), cpu) == pytest.approx(2 * bytes_per_pixel(Wide(), cpu), rel=0.1)
+    for network in (Wide(), Wider()):
+        window = fitting_side(network, cpu) + 2 * network.halo
+        assert 0.8 * CPU_BUDGET < window**2 * network.channels * 4 * 1.25 < CPU_BUDGET
+
+
+def test_the_largest_share_of_memory_is_one_tile(monkeypatch):
+    """A small analogue of tests/benchmarks/enhance_memory.py: windows bound what the network holds, not the picture."""
+    peaks = {}
+    for side in (200, 500):
+        enhancer = Enhancer(trained(Convolved()), tile=64)
+        with LiveTensors() as live:
+            for _ in enhancer.pieces(noise(side, side)):
+                pass
+        peaks[side] = live.peak
+    assert peaks[500] <= 1.5 * peaks[200]
