@@ -10,7 +10,7 @@ from trainer.scene_views import ITSELF
 from trainer.scores import METRICS
 
 # the do-no-harm gate: what a method may cost pictures that need nothing
-LOWEST_ITSELF_MEAN, LOWEST_ITSELF_PERCENTILE, LOWEST_WELL_CHANGE = 32.0, 28.0, -0.1  # dB
+GATE = {"itself_mean": 32.0, "itself_p5": 28.0, "well_change": -0.1}  # least dB, see `do_no_harm`
 PERCENTILE = 5
 KEYS = list(METRICS)
 TABLES = ("under", "over", "well", ITSELF)  # and one per EV bin
@@ -68,10 +68,10 @@ def scene_differences(rows: pd.DataFrame, against: str) -> pd.DataFrame:
 
 
 def do_no_harm(images: pd.DataFrame) -> pd.DataFrame:
-    """The gate, one row per method that is meant for well exposed pictures: figures in dB, and `harm`, "" if passed.
+    """The gate, one row per method that is meant for well exposed pictures: figures in dB, and in `harm` which failed.
 
     itself_mean and itself_p5: PSNR of references given as input. well_change: paired change of PSNR on well exposed
-    input against identity. NaN where there are no such pictures; what was not measured is said to be so.
+    input against identity. NaN where there are no such pictures: that is no pass and no harm.
     """
     rows = images[images["kind"].isin(("well", ITSELF))]
     methods = rows["method"].unique()
@@ -86,16 +86,12 @@ def do_no_harm(images: pd.DataFrame) -> pd.DataFrame:
         },
         index=pd.Index(methods, name="method"),
     )
-    limits = (LOWEST_ITSELF_MEAN, LOWEST_ITSELF_PERCENTILE, LOWEST_WELL_CHANGE)
-    gate["harm"] = [_harm(dict(zip(gate.columns, values, strict=True)), limits) for values in gate.to_numpy()]
+    gate["harm"] = [
+        "; ".join(
+            f"{name} {figure:.2f} < {lowest:g} dB"
+            for (name, lowest), figure in zip(GATE.items(), figures, strict=True)
+            if figure < lowest
+        )
+        for figures in gate[list(GATE)].to_numpy()
+    ]
     return gate.reset_index()
-
-
-def _harm(figures: dict[str, float], limits: tuple[float, ...]) -> str:
-    faults = []
-    for (name, figure), limit in zip(figures.items(), limits, strict=True):
-        if np.isnan(figure):
-            faults.append(f"{name} was not measured")
-        elif figure < limit:
-            faults.append(f"{name} {figure:.2f} < {limit:g} dB")
-    return "; ".join(faults)
