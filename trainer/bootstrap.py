@@ -19,8 +19,7 @@ def mean_intervals(scenes: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
     known = scenes.notna().to_numpy()
     values = scenes.to_numpy(np.float64)
     result = np.full((scenes.shape[1], 3), np.nan)
-    patterns = np.unique(known, axis=1).T if known.size else []
-    for pattern in patterns:
+    for pattern in np.unique(known, axis=1).T:
         alike = (known == pattern[:, np.newaxis]).all(axis=0)
         if pattern.any():
             result[alike] = _intervals(values[np.ix_(pattern, alike)], seed)

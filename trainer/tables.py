@@ -25,7 +25,8 @@ def tables_of(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The rows per image of each table that has any: by kind, then by whole EV from dark to bright."""
     by_kind = {kind: images[images["kind"] == kind] for kind in TABLES}
     exposures = images[images["kind"] != ITSELF]
-    by_ev = {ev_table(int(one)): rows for one, rows in exposures.groupby("ev_bin")}
+    bins = sorted(int(one) for one in exposures["ev_bin"].unique())
+    by_ev = {ev_table(one): exposures[exposures["ev_bin"] == one] for one in bins}
     return {name: rows for name, rows in (by_kind | by_ev).items() if len(rows)}
 
 
@@ -49,7 +50,7 @@ def summary(images: pd.DataFrame, against: str) -> pd.DataFrame:
 
 def _summary_of(rows: pd.DataFrame, against: str) -> pd.DataFrame:
     """The summary of one table's rows, in no special order."""
-    by_scene = rows.groupby(["scene", "method"])[KEYS].mean().unstack("method")
+    by_scene = rows.pivot_table(values=KEYS, index="scene", columns="method", aggfunc="mean", dropna=False)
     table = mean_intervals(by_scene)
     table["images"] = rows.groupby("method").size().reindex(table.index.get_level_values("method")).to_numpy()
     names = {"mean": "difference", "low": "difference_low", "high": "difference_high"}
@@ -60,11 +61,11 @@ def _summary_of(rows: pd.DataFrame, against: str) -> pd.DataFrame:
 
 def scene_differences(rows: pd.DataFrame, against: str) -> pd.DataFrame:
     """Mean difference with `against` of each scene: scenes x (metric, method); NaN where nothing can be compared."""
-    by_image = rows.set_index(["scene", "input", "method"])[KEYS].unstack("method")
+    by_image = rows.pivot(index=["scene", "input"], columns="method", values=KEYS)
     if against not in rows["method"].to_numpy():
         return (by_image * np.nan).groupby(level="scene").mean()
-    parts = {key: by_image[key].sub(by_image[key][against], axis=0) for key in KEYS}
-    return pd.concat(parts, axis=1).groupby(level="scene").mean()
+    others = by_image.xs(against, axis=1, level="method").reindex(columns=by_image.columns, level=0)
+    return (by_image - others).groupby(level="scene").mean()
 
 
 def do_no_harm(images: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +82,7 @@ def do_no_harm(images: pd.DataFrame) -> pd.DataFrame:
     gate = pd.DataFrame(
         {
             "itself_mean": itself.mean().reindex(methods),
-            "itself_p5": itself.quantile(PERCENTILE / 100).reindex(methods),
+            "itself_p5": itself.agg(lambda values: values.quantile(PERCENTILE / 100)).reindex(methods),
             "well_change": change.reindex(methods),
         },
         index=pd.Index(methods, name="method"),

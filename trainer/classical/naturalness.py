@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trainer.classical.exposure import Exposure
 
 WINDOW_SHARE = 1 / 16  # side of the guided filter's window over the shorter side
-EPSILON = 1e-2
+EPSILON = np.float32(1e-2)
 LEVELS = 256
 Plane = NDArray[np.float32]
 
