@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -78,7 +78,7 @@ def evaluate(comparison: Comparison, *, jobs: int, on_scene: Callable[[], Any] =
         images,
         summary(images, comparison.against),
         do_no_harm(images),
-        _cost_table(comparison, pairs),
+        _cost_table(comparison, pairs, set(images["input"])),
         failures,
     )
 
@@ -94,8 +94,9 @@ def _image_table(scored: Sequence[SceneScores], methods: Sequence[Method]) -> pd
     )
 
 
-def _cost_table(comparison: Comparison, pairs: Sequence[Pair]) -> pd.DataFrame:
-    first = min(pairs, key=lambda pair: (pair.scene, pair.input))
+def _cost_table(comparison: Comparison, pairs: Sequence[Pair], scored: Set[str]) -> pd.DataFrame:
+    """Costs on the first picture that could be read."""
+    first = min((pair for pair in pairs if pair.input in scored), key=lambda pair: (pair.scene, pair.input))
     picture = read_picture(comparison.protocol, first.input)
     measured = costs(comparison.baselines, comparison.networks, picture, first.relative_ev)
     return pd.DataFrame([asdict(one) for one in measured], columns=list(Cost.__dataclass_fields__))

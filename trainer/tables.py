@@ -64,7 +64,7 @@ def scene_differences(rows: pd.DataFrame, against: str) -> pd.DataFrame:
     by_image = rows.pivot(index=["scene", "input"], columns="method", values=KEYS)
     if against not in rows["method"].to_numpy():
         return (by_image * np.nan).groupby(level="scene").mean()
-    others = by_image.xs(against, axis=1, level="method").reindex(columns=by_image.columns, level=0)
+    others = pd.DataFrame({column: by_image[(column[0], against)] for column in by_image.columns})
     return (by_image - others).groupby(level="scene").mean()
 
 
@@ -76,13 +76,13 @@ def do_no_harm(images: pd.DataFrame) -> pd.DataFrame:
     """
     rows = images[images["kind"].isin(("well", ITSELF))]
     methods = rows["method"].unique()
-    itself = rows[rows["kind"] == ITSELF].groupby("method")["psnr"]
+    itself = rows[rows["kind"] == ITSELF].pivot(index="scene", columns="method", values="psnr")
     well = rows[rows["kind"] == "well"]
-    change = scene_differences(well, "identity")["psnr"].mean() if len(well) else pd.Series(dtype=float)
+    change = pd.Series(scene_differences(well, "identity")["psnr"].mean() if len(well) else None, dtype=float)
     gate = pd.DataFrame(
         {
             "itself_mean": itself.mean().reindex(methods),
-            "itself_p5": itself.agg(lambda values: values.quantile(PERCENTILE / 100)).reindex(methods),
+            "itself_p5": itself.quantile([PERCENTILE / 100]).iloc[0].reindex(methods),
             "well_change": change.reindex(methods),
         },
         index=pd.Index(methods, name="method"),

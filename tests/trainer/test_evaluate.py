@@ -17,6 +17,7 @@ from tests.trainer.tiny_dataset import write_dataset
 from trainer.__main__ import STORAGE, main
 from trainer.checkpoint import save_weights
 from trainer.classical import BASELINES
+from trainer.manifest import open_dataset
 from trainer.methods import split_names
 from trainer.networks import make_network
 from trainer.scene_views import ITSELF, Protocol, read_views, scenes_of, training_exposures
@@ -260,3 +261,20 @@ def test_training_exposures_are_those_of_the_split_in_order(tiny):
     found = list(training_exposures(Protocol(tiny, 32), pairs, jobs=2))
     assert [one.relative_ev for one in found] == [-3, 0, 2, -2, 2]
     assert found[0].picture.shape == (32, 48, 3)
+
+
+def test_a_scene_that_is_lost_on_the_way_loses_nothing_else(tmp_path, monkeypatch):
+    """The first scene's reference vanishes after the dataset was checked."""
+    dataset = write_dataset(tmp_path / "dataset")
+
+    def opened_then_damaged(*arguments, **options):
+        opened = open_dataset(*arguments, **options)
+        (dataset / "val/references/arch.png").unlink()
+        return opened
+
+    monkeypatch.setattr("trainer.commands.evaluate.open_dataset", opened_then_damaged)
+    answer = command(dataset, "identity", "--output", tmp_path / "report", "--jobs", 1)
+    assert answer.exit_code == 1
+    document = json.loads((tmp_path / "report/evaluation.json").read_text())
+    assert [one["input"] for one in document["failures"]] == ["arch"]
+    assert {one["table"]: one["scenes"] for one in document["summary"]}["under"] == 2

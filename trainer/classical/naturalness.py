@@ -8,6 +8,8 @@ each pixel counts by the logarithm of its illumination ("bi-log"); the reflectan
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +34,7 @@ def illumination_above(brightest: Plane) -> Plane:
     """Edge-preserving smooth HxW plane nowhere below `brightest`, so that no reflectance is above 1."""
     side = max(3, int(min(brightest.shape) * WINDOW_SHARE) | 1)
 
-    def mean(plane: Plane) -> Plane:
+    def mean(plane: NDArray[Any]) -> Plane:
         return cv2.boxFilter(plane, -1, (side, side), borderType=cv2.BORDER_REFLECT)
 
     average = mean(brightest)
