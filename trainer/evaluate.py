@@ -38,7 +38,7 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """header: what the figures are of. images: scores per image. summary, gate: see tables.py. costs: a row per method."""
+    """header: what the figures are of. images: scores per image. summary, gate: as in tables.py. costs: per method."""
 
     header: dict[str, Any]
     images: pd.DataFrame
