@@ -194,7 +194,7 @@ def save_weights(
 
 
 def load_network(run: Path, *, which: str = "best") -> TrainedNetwork:
-    """The network of a run folder or a checkpoint file: "best" by validation, else "last". CheckpointError if damaged."""
+    """The network of a run folder or checkpoint file: "best" by validation, else "last". CheckpointError if damaged."""
     path, content, sha256 = _chosen(run, which)
     network = make_network(content["network"], content["network_parameters"])
     weights = content["ema"] if content["ema"] is not None else content["model"]
