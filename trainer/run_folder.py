@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from builder.atomic_files import replace_file
+from builder.atomic_files import CannotWrite, replace_file
 from trainer.checkpoint import step_files
 from trainer.settings import Settings, as_toml
 
@@ -35,9 +36,16 @@ class RunFolder:
         replace_file(self.path / "settings.toml", as_toml(settings).encode())
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """One line more in metrics.jsonl."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record) + "\n")
+        """One line more in metrics.jsonl, or none: CannotWrite."""
+        path = self.path / METRICS
+        size = path.stat().st_size if path.exists() else 0
+        try:
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(record) + "\n")
+        except OSError as error:
+            if path.exists():
+                os.truncate(path, size)
+            raise CannotWrite(error.errno or 0, f"{path}: a line is lost ({error.strerror})") from error
 
     def records(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; one that a kill cut short is left out."""

@@ -54,8 +54,9 @@ class Stopwatch:
     it still computes what was given to it before.
     """
 
-    def __init__(self, device: torch.device, arithmetic: Arithmetic | None = None) -> None:
-        self._on_gpu, self._arithmetic = device.type == "cuda", arithmetic
+    def __init__(self, device: torch.device) -> None:
+        self._on_gpu = device.type == "cuda"
+        self.arithmetic: Arithmetic | None = None  # known with the first batch
         self._marks: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
         self._start()
         self._total_seconds = self._total_pixels = self._total_waiting = 0.0
@@ -92,24 +93,27 @@ class Stopwatch:
         """Of all laps together."""
         return self._throughput(self._total_seconds, self._total_pixels, self._total_waiting)
 
-    def pause(self) -> None:
-        """Forget the time since the last lap: it went into validation or a checkpoint."""
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Around work that is no training: validation, checkpoints."""
         self._settle()
-        self._start()
+        began = time.perf_counter()
+        yield
+        self._began += time.perf_counter() - began
 
     def _start(self) -> None:
         self._pixels, self._waiting, self._began = 0, 0.0, time.perf_counter()
 
     def _settle(self) -> None:
-        if self._marks:
+        if self._on_gpu:
             torch.cuda.synchronize()
             self._waiting += sum(before.elapsed_time(after) for before, after in self._marks) / 1000
             self._marks.clear()
 
     def _throughput(self, seconds: float, pixels: float, waiting: float) -> Throughput:
         used = None
-        if self._arithmetic is not None and seconds:
-            used = self._arithmetic.utilisation(pixels / seconds)
+        if self.arithmetic is not None and seconds:
+            used = self.arithmetic.utilisation(pixels / seconds)
         return Throughput(seconds, pixels / 1e6, waiting, used)
 
 

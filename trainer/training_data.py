@@ -88,7 +88,7 @@ def prepared(
 ) -> DatasetBatches:
     """Make the frame cache (the first process does), then open it everywhere. DatasetError for unusable data."""
     if settings.data.crop % multiple:
-        raise DatasetError(
+        raise SettingsError(
             f"data.crop: {settings.data.crop} px; {settings.network} wants a multiple of {multiple}"
         )
     pairs = [*dataset.split("train"), *dataset.split("val")]
