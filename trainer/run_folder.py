@@ -6,7 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,8 @@ def opened(path: Path, *, fresh: bool = False) -> Iterator[RunFolder]:
         yield RunFolder(path)
     finally:
         lock.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty: it holds a run
+            path.rmdir()
 
 
 def _take(lock: Path) -> None:
