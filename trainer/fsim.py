@@ -78,7 +78,7 @@ def similarity_of(one: Features, other: Features) -> Fsim:
 
 def _ratio(x: Plane, y: Plane, constant: np.float32) -> Plane:
     """(2 x y + T) / (x^2 + y^2 + T)."""
-    return (2 * x * y + constant) / (x * x + y * y + constant)
+    return np.divide(2 * x * y + constant, x * x + y * y + constant)
 
 
 def _pooled(picture: NDArray[Any]) -> Plane:

@@ -100,11 +100,14 @@ LOSSES: Mapping[str, type[nn.Module]] = {
     "charbonnier": Charbonnier,
 }
 
+KINDS = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
+
 
 def make_loss(name: str, parameters: Mapping[str, Any]) -> nn.Module:
     """A loss of LOSSES; ValueError naming the known ones for unknown names or parameters, and what is missing."""
     require_known([name], LOSSES, "[losses]")
-    known = inspect.signature(LOSSES[name]).parameters
+    signature = inspect.signature(LOSSES[name]).parameters
+    known = {key: one for key, one in signature.items() if one.kind is one.POSITIONAL_OR_KEYWORD}
     where = f"[loss_parameters.{name}]"
     if parameters and not known:
         raise ValueError(f"{where}: this loss has no parameters, found {', '.join(parameters)}")
@@ -112,7 +115,19 @@ def make_loss(name: str, parameters: Mapping[str, Any]) -> nn.Module:
     missing = [key for key, one in known.items() if one.default is one.empty and key not in parameters]
     if missing:
         raise ValueError(f"{where}: {', '.join(missing)} must be given")
+    for key, value in parameters.items():
+        _require_kind(f"{where} {key}", known[key].annotation, value)
     return LOSSES[name](**parameters)
+
+
+def _require_kind(where: str, annotation: str, value: Any) -> None:
+    """ValueError unless a value from a settings file is of a constructor's annotated type."""
+    many = annotation == "Sequence[float]"
+    if many and not isinstance(value, list | tuple):
+        raise ValueError(f"{where}: expected a list of numbers, found {value!r}")
+    for one in value if many else [value]:
+        if type(one) not in KINDS["float" if many else annotation]:
+            raise ValueError(f"{where}: expected {annotation}, found {value!r}")
 
 
 class WeightedLoss(nn.Module):
@@ -126,7 +141,7 @@ class WeightedLoss(nn.Module):
         if not weights:
             raise ValueError(f"[losses]: no loss is given; known losses: {', '.join(LOSSES)}")
         for name, weight in weights.items():
-            if not (math.isfinite(weight) and weight >= 0):
+            if type(weight) not in KINDS["float"] or not 0 <= weight < math.inf:
                 raise ValueError(f"[losses] {name}: expected a weight >= 0, found {weight!r}")
         self.weights = dict(weights)
 

@@ -104,6 +104,9 @@ def _noise_gain(filters: NDArray[np.float64]) -> float:
     G the even part of F, by Parseval the sum of all squares and twice all products of the spatial filters.
     """
     even = (filters + np.roll(filters[:, ::-1, ::-1], 1, axis=(1, 2))) / 2
-    tau = math.sqrt((even.sum(axis=0) ** 2).sum() / (filters[0] ** 2).sum())
+    finest = (filters[0] ** 2).sum()
+    if finest == 0:
+        return 0.0  # of a picture of one pixel, which has only a mean
+    tau = math.sqrt((even.sum(axis=0) ** 2).sum() / finest)
     mean, deviation = tau * math.sqrt(math.pi / 2), tau * math.sqrt(2 - math.pi / 2)
     return (mean + NOISE_SIGMAS * deviation) / NOISE_OVERESTIMATED

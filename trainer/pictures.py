@@ -31,4 +31,6 @@ def require_pair(picture: Picture, reference: Picture) -> None:
 
 def float_picture(picture: Picture) -> NDArray[np.float32]:
     """The same picture as float32 in [0, 1]."""
-    return picture / np.float32(255) if picture.dtype == np.uint8 else picture
+    if picture.dtype == np.uint8:
+        return np.divide(picture, 255, dtype=np.float32)
+    return picture

@@ -31,7 +31,7 @@ def window_moments(x: Tensor, y: Tensor, taps: Tensor, stride: int = 1) -> Momen
     # The sum of the variances is all that SSIM asks for: four planes to filter, not five.
     planes = torch.cat((x, y, x * x + y * y, x * y), dim=1)
     mean_x, mean_y, squares, product = windowed_means(planes, taps, stride).chunk(4, dim=1)
-    return Moments(mean_x, mean_y, squares - mean_x**2 - mean_y**2, product - mean_x * mean_y)
+    return Moments(mean_x, mean_y, squares - (mean_x**2 + mean_y**2), product - mean_x * mean_y)
 
 
 def windowed_means(planes: Tensor, taps: Tensor, stride: int) -> Tensor:

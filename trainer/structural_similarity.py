@@ -59,13 +59,14 @@ def mean_ssim(
 def _similarity(x: Plane, y: Plane, means: Means, scale: np.float32) -> Plane:
     """(2 mx my + C1)(2 cov + C2) / ((mx^2 + my^2 + C1)(vx + vy + C2)) at each pixel.
 
-    About .5 the squares are small, and less is lost in variances as differences of means.
+    About .5 the squares are small, and less is lost in variances as differences of means. Written so that equal
+    pictures give exactly 1.
     """
     half = np.float32(0.5)
     x, y = x - half, y - half
     mean_x, mean_y = means(x), means(y)
     covariance = scale * (means(x * y) - mean_x * mean_y)
-    variances = scale * (means(x * x + y * y) - mean_x**2 - mean_y**2)
+    variances = scale * (means(x * x + y * y) - (mean_x**2 + mean_y**2))
     mean_x, mean_y = mean_x + half, mean_y + half
     luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
     return luminance * ((2 * covariance + C2) / (variances + C2))
