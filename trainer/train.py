@@ -182,7 +182,8 @@ class TrainingLoop:
             self.log_line()
         if at_end or step % self.settings.validate_every == 0:
             self.validate()
-        if at_end or self.exit_code or step % self.settings.checkpoint_every == 0:
+        is_good = self.state.bad_in_a_row == 0  # weights amid bad steps are none to go back to
+        if at_end or self.exit_code or (is_good and step % self.settings.checkpoint_every == 0):
             self.save()
 
     def log_line(self) -> None:
