@@ -30,12 +30,12 @@ def rate_at(step: int, settings: OptimizationSettings) -> float:
 def make_optimizer(parameters: Iterable[nn.Parameter], settings: OptimizationSettings) -> Optimizer:
     """The optimiser of the settings, in its fused form where all weights are on a GPU."""
     weights = [one for one in parameters if one.requires_grad]
-    fused = {"fused": True} if weights and all(one.is_cuda for one in weights) else {}
     common: dict[str, Any] = {"lr": settings.rate, "weight_decay": settings.weight_decay}
+    fused = {**common, "fused": bool(weights) and all(one.is_cuda for one in weights) or None}
     makers: Mapping[str, Callable[[], Optimizer]] = {
-        "sgd": lambda: torch.optim.SGD(weights, momentum=settings.momentum, **common, **fused),
-        "adam": lambda: torch.optim.Adam(weights, eps=settings.epsilon, **common, **fused),
-        "adamw": lambda: torch.optim.AdamW(weights, eps=settings.epsilon, **common, **fused),
+        "sgd": lambda: torch.optim.SGD(weights, momentum=settings.momentum, **fused),
+        "adam": lambda: torch.optim.Adam(weights, eps=settings.epsilon, **fused),
+        "adamw": lambda: torch.optim.AdamW(weights, eps=settings.epsilon, **fused),
         "adam_tensorflow": lambda: AdamTensorflow(weights, eps=settings.epsilon, **common),
     }
     return makers[settings.optimizer]()
@@ -64,9 +64,9 @@ class AdamTensorflow(Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._step_of(weight, group)
+                    self._step_of(weight, weight.grad, group)
 
-    def _step_of(self, weight: Tensor, group: Mapping[str, Any]) -> None:
+    def _step_of(self, weight: Tensor, gradient: Tensor, group: Mapping[str, Any]) -> None:
         state, (beta1, beta2) = self.state[weight], group["betas"]
         if not state:
             state.update(step=0, mean=torch.zeros_like(weight), square=torch.zeros_like(weight))
@@ -95,17 +95,19 @@ class MovingAverage:
     def update(self, network: nn.Module, step: int) -> None:
         """After step `step`."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        floating = [
-            (mine, new)
-            for mine, new in zip(_tensors(self.network), _tensors(network), strict=True)
-            if mine.is_floating_point()
-        ]
-        mine, new = zip(*floating, strict=True)
-        torch._foreach_lerp_(list(mine), list(new), 1 - decay)
-        for mine, new in zip(self.network.buffers(), network.buffers(), strict=True):
-            if not mine.is_floating_point():
-                mine.copy_(new)
+        mine, new = _tensors(self.network), _tensors(network)
+        torch._foreach_lerp_(_floating(mine), _floating(new), 1 - decay)
+        for count, its_count in zip(_whole(mine), _whole(new), strict=True):
+            count.copy_(its_count)
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:
     return [*(one.data for one in network.parameters()), *network.buffers()]
+
+
+def _floating(tensors: list[Tensor]) -> list[Tensor]:
+    return [one for one in tensors if one.is_floating_point()]
+
+
+def _whole(tensors: list[Tensor]) -> list[Tensor]:
+    return [one for one in tensors if not one.is_floating_point()]

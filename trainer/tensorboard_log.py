@@ -15,12 +15,12 @@ def tensorboard_log(folder: Path) -> Callable[[Mapping[str, Any]], None]:
         raise ModuleNotFoundError(
             f"run.tensorboard: {error}; install the extra train-extras or set it to false"
         ) from error
-    writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    writer = SummaryWriter(str(folder))
 
     def write(record: Mapping[str, Any]) -> None:
         for name, number in numbers(record, ""):
-            writer.add_scalar(name, number, record["step"])  # type: ignore[no-untyped-call]
-        writer.flush()  # type: ignore[no-untyped-call]
+            writer.add_scalar(name, number, record["step"])
+        writer.flush()
 
     return write
 
