@@ -48,8 +48,8 @@ def training_batches(
     usable = _usable(cache, pairs, settings, needs)
     sampler = Sampler(usable, settings, seed=seed, batch=batch)
     steps_of_rank = _Steps(cache, sampler, settings, needs, range(rank, batch, ranks))
-    order = range(first_step, steps)
-    return _loaded(steps_of_rank, order, workers, pin_memory)
+    pinned = pin_memory and torch.cuda.is_available()  # elsewhere it is in vain, and torch warns
+    return _loaded(steps_of_rank, range(first_step, steps), workers, pinned)
 
 
 def _usable(
@@ -69,7 +69,7 @@ def _usable(
         scenes = ", ".join(f"{scene!r} ({width}x{height})" for scene, (height, width) in small.items())
         raise DatasetError(
             f"prepared frames are smaller than the crop of {settings.crop} pixels: scenes {scenes}; choose a smaller "
-            f"data.crop, a larger data.short_side or leave these scenes out"
+            f"data.crop, or a larger data.short_side where the files are larger"
         )
     return usable
 

@@ -87,7 +87,7 @@ def write_shard(folder: Path, name: str, pictures: Iterable[tuple[Stored, Arrays
 
     OSError if the disk refuses.
     """
-    unfinished = folder / f"{UNFINISHED}{name}-{os.getpid()}"
+    unfinished, frames = folder / f"{UNFINISHED}{name}-{os.getpid()}", folder / f"{name}{FRAMES}"
     stored: list[Stored] = []
     digest, offset = hashlib.sha256(), 0
     try:
@@ -100,12 +100,15 @@ def write_shard(folder: Path, name: str, pictures: Iterable[tuple[Stored, Arrays
                     offset += len(block)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(unfinished, folder / f"{name}{FRAMES}")
+        os.replace(unfinished, frames)
+        index = {"bytes": offset, "sha256": digest.hexdigest(), "stored": [asdict(one) for one in stored]}
+        replace_file(frames.with_suffix(INDEX), json.dumps(index).encode())
+    except OSError:
+        frames.unlink(missing_ok=True)
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
-    index = {"bytes": offset, "sha256": digest.hexdigest(), "stored": [asdict(one) for one in stored]}
-    replace_file(folder / f"{name}{INDEX}", json.dumps(index).encode())
-    return Shard(folder / f"{name}{FRAMES}", tuple(stored))
+    return Shard(frames, tuple(stored))
 
 
 def _blocks(stored: Stored, arrays: Arrays) -> Iterator[bytes]:
@@ -151,20 +154,23 @@ def only_builder(folder: Path) -> Iterator[None]:
     """Wait until no other process builds in this folder, then clear what a killed one left behind."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("ab") as stream:
-        _lock(stream.fileno())
-        for left in folder.glob(f"{UNFINISHED}*"):
-            left.unlink(missing_ok=True)
+        if _is_locked(stream.fileno()):
+            orphans = [one for one in folder.glob(f"*{FRAMES}") if not one.with_suffix(INDEX).exists()]
+            for left in (*folder.glob(f"{UNFINISHED}*"), *orphans):
+                left.unlink(missing_ok=True)
         yield
 
 
-def _lock(descriptor: int) -> None:
-    """Held until the file is closed. Where there are no such locks two builders write the same bytes twice."""
+def _is_locked(descriptor: int) -> bool:
+    """Wait for the lock, held until the file is closed. Without one two builders write the same bytes twice."""
     if os.name != "posix":
-        return
+        return False
     import fcntl
 
-    with suppress(OSError):
+    with suppress(OSError):  # some network file systems
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return True
+    return False
 
 
 @contextmanager
