@@ -146,7 +146,12 @@ def _base_and_detail(frame: Frame, window: tuple[slice, slice]) -> tuple[NDArray
 
 
 def _stacked(samples: Sequence[Arrays]) -> dict[str, Any]:
-    return {name: torch.from_numpy(np.stack([one[name] for one in samples])) for name in samples[0]}
+    """Contiguous tensors by name, whatever turned view a sample's array is."""
+    stacked = {}
+    for name, first in samples[0].items():
+        room = np.empty((len(samples), *first.shape), np.float32)
+        stacked[name] = torch.from_numpy(np.stack([one[name] for one in samples], out=room))
+    return stacked
 
 
 def _batch(fields: Mapping[str, Any]) -> Batch:
@@ -164,9 +169,15 @@ def _loaded(steps: _Steps, order: range, workers: int, pin_memory: bool) -> Iter
         batch_size=None,
         num_workers=workers,
         pin_memory=pin_memory,
+        collate_fn=_as_made,
         worker_init_fn=_let_the_parent_decide if workers else None,
     )
     yield from map(_batch, loader)
+
+
+def _as_made(fields: Any) -> Any:
+    """Instead of torch's conversion, which would make a list of `rows`."""
+    return fields
 
 
 def _let_the_parent_decide(_worker: int) -> None:
