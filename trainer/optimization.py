@@ -31,7 +31,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: OptimizationSet
     """The optimiser of the settings, in its fused form where all weights are on a GPU."""
     weights = [one for one in parameters if one.requires_grad]
     common: dict[str, Any] = {"lr": settings.rate, "weight_decay": settings.weight_decay}
-    fused = {**common, "fused": bool(weights) and all(one.is_cuda for one in weights) or None}
+    fused = {**common, "fused": (bool(weights) and all(one.is_cuda for one in weights)) or None}
     makers: Mapping[str, Callable[[], Optimizer]] = {
         "sgd": lambda: torch.optim.SGD(weights, momentum=settings.momentum, **fused),
         "adam": lambda: torch.optim.Adam(weights, eps=settings.epsilon, **fused),
@@ -71,9 +71,8 @@ class AdamTensorflow(Optimizer):
         if not state:
             state.update(step=0, mean=torch.zeros_like(weight), square=torch.zeros_like(weight))
         state["step"] += 1
-        gradient = (
-            weight.grad.add(weight, alpha=group["weight_decay"]) if group["weight_decay"] else weight.grad
-        )
+        if group["weight_decay"]:
+            gradient = gradient.add(weight, alpha=group["weight_decay"])
         state["mean"].lerp_(gradient, 1 - beta1)
         state["square"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         rate = group["lr"] * math.sqrt(1 - beta2 ** state["step"]) / (1 - beta1 ** state["step"])

@@ -256,7 +256,7 @@ class TrainingLoop:
                 log.warning("%s", error)
 
     def start_or_resume(self, *, allow_change: bool) -> None:
-        """From the newest checkpoint, if there is one. The first is written before the first step: to see that it can."""
+        """From the newest checkpoint, if any. The first is written before the first step: to see that it can be."""
         found = newest_checkpoint(self.folder.path)
         self.processes.wait()
         if found is None:
@@ -282,8 +282,12 @@ class TrainingLoop:
         self.state.restore_random(content)
 
     def fetch_from_here(self) -> None:
-        """Open the data at this step; with the first batch at hand, measure what a step costs (on a GPU)."""
-        with self.stopwatch.paused():
+        """Open the data at this step; with the first batch at hand, measure what a step costs (on a GPU).
+
+        A loader with workers draws a random number, which must not change those of the network.
+        """
+        devices = [self.state.device] if self.state.device.type == "cuda" else []
+        with self.stopwatch.paused(), torch.random.fork_rng(devices):
             self.batches = BatchesAhead(
                 self.data.training(self.state.step),
                 self.state.device,

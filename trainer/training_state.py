@@ -118,7 +118,7 @@ class TrainingState:
         self.sums, self.counted = dict(content["sums"]), content["counted"]
 
     def restore_random(self, content: Mapping[str, Any]) -> None:
-        """The random numbers of a checkpoint; call it last: making a loader draws one."""
+        """The random numbers of a checkpoint."""
         torch.set_rng_state(content["rng"][0])
         if self.device.type == "cuda" and len(content["rng"]) > 1:
             torch.cuda.set_rng_state(content["rng"][1], self.device)
