@@ -12,6 +12,7 @@ from tests.benchmarks import (
     mertens_and_opencv,
     published_scores,
     study_latency,
+    training_throughput,
     whole_scene,
 )
 from tests.benchmarks.report import Settings, print_report, write_report
@@ -26,6 +27,7 @@ BENCHMARKS = {
         whole_scene,
         published_scores,
         study_latency,
+        training_throughput,
     )
 }
 

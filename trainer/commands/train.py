@@ -33,10 +33,10 @@ class Request:
 
     dataset: Path
     output: Path
-    cache: Path | None
-    fresh: bool
-    allow_change: bool
-    skip_bad: bool
+    cache: Path | None = None
+    fresh: bool = False
+    allow_change: bool = False
+    skip_bad: bool = False
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
