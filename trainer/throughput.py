@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psutil
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -147,6 +148,13 @@ def _gpu_seconds(work: Callable[[], object]) -> float:
     after.record()
     after.synchronize()
     return before.elapsed_time(after) / 1000
+
+
+def memory_mib(device: torch.device) -> int:
+    """The peak on a GPU, else what the process holds now."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) >> 20
+    return int(psutil.Process().memory_info().rss) >> 20
 
 
 def report(throughput: Throughput, device: torch.device, arithmetic: Arithmetic | None) -> str:

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from builder.atomic_files import CannotWrite
 from trainer.batches_ahead import BatchesAhead
-from trainer.checkpoint import best_file, newest_checkpoint, remove_old, step_file, write_checkpoint
+from trainer.checkpoint import newest_checkpoint
 from trainer.inputs import Batch
 from trainer.interruption import Interruption, interruptible
 from trainer.losses import WeightedLoss
 from trainer.processes import Processes, reproducible
 from trainer.run_folder import RunFolder
 from trainer.settings import Settings, SettingsError
+from trainer.storage import Storage
 from trainer.strips import Strips
-from trainer.throughput import Arithmetic, Stopwatch, Throughput, measured_arithmetic
+from trainer.throughput import Arithmetic, Stopwatch, Throughput, measured_arithmetic, memory_mib
 from trainer.training_data import TrainingData
 from trainer.training_state import TrainingState, require_same_run
 from trainer.validation import best_exponents, validate
@@ -100,7 +100,7 @@ class TrainingLoop:
         self.stopwatch = Stopwatch(state.device)
         self.arithmetic: Arithmetic | None = None
         self.batches: BatchesAhead
-        self.unsaved: CannotWrite | None = None  # why the last attempt to save failed
+        self.storage = Storage(folder.path, writes=processes.is_first)
         self.exit_code = 0
 
     def run(self) -> Outcome:
@@ -170,7 +170,7 @@ class TrainingLoop:
         log.warning("back to step %d at half the rate", state.step)
         state.rate_factor, state.bad_in_a_row = 0.5, 0
         self.processes.wait()
-        self.save()
+        self.storage.save(state)
 
     def after_step(self) -> None:
         """Log, validate and save when it is time."""
@@ -184,7 +184,8 @@ class TrainingLoop:
             self.validate()
         is_good = self.state.bad_in_a_row == 0  # weights amid bad steps are none to go back to
         if at_end or self.exit_code or (is_good and step % self.settings.checkpoint_every == 0):
-            self.save()
+            with self.stopwatch.paused():
+                self.storage.save(self.state)
 
     def log_line(self) -> None:
         """Means of the losses since the last line, and the speed."""
@@ -200,7 +201,7 @@ class TrainingLoop:
                 "mpx_s": round(lap.megapixels_per_second * self.processes.ranks, 4),
                 "data_wait": round(lap.waiting_share, 4),
                 "mfu": None if lap.utilisation is None else round(lap.utilisation, 4),
-                "memory_mib": _memory_mib(self.state.device),
+                "memory_mib": memory_mib(self.state.device),
             }
         )
 
@@ -214,37 +215,9 @@ class TrainingLoop:
             strips = Strips(folder, self.data, self.settings.strips if self.processes.is_first else 0)
             found = validate(state.evaluated, self.data, self.processes, state.exponents, well_ev, strips)
             if state.best is None or found.score > state.best["score"]:
-                self.keep_best(found.score)
+                self.storage.keep_best(state, found.score)
             state.network.train()
         self.record({"step": state.step, "score": found.score, "validation": found.as_document()})
-
-    def keep_best(self, score: float) -> None:
-        """Store the evaluated weights; before the checkpoint, so that a run killed in between does it again."""
-        before, self.state.best = self.state.best, {"step": self.state.step, "score": score}
-        if not self.written(
-            lambda: write_checkpoint(best_file(self.folder.path), self.state.best_document())
-        ):
-            self.state.best = before
-
-    def save(self) -> None:
-        """Store a checkpoint and remove old ones; a full disk is a warning until the run ends."""
-        path = self.folder.path
-        with self.stopwatch.paused():
-            if self.written(
-                lambda: write_checkpoint(step_file(path, self.state.step), self.state.as_document())
-            ):
-                remove_old(path, keep_every=self.settings.keep_every)
-
-    def written(self, write: Callable[[], Any]) -> bool:
-        """Whether the first process could write; the others believe so."""
-        try:
-            if self.processes.is_first:
-                write()
-            self.unsaved = None
-        except CannotWrite as error:
-            log.warning("%s. The run goes on and tries again", error)
-            self.unsaved = error
-        return self.unsaved is None
 
     def record(self, record: dict[str, Any]) -> None:
         """One line for the log; a full disk is no reason to stop."""
@@ -261,15 +234,14 @@ class TrainingLoop:
         self.processes.wait()
         if found is None:
             self.fetch_from_here()
-            self.save()
+            self.storage.save(self.state)
         else:
             path, content, _ = found
             if not allow_change:
                 require_same_run(content, self.state.settings, self.data.sha256, str(path))
             self.restore(path, content)
             log.info("going on from step %d", self.state.step)
-        if self.unsaved is not None:
-            raise self.unsaved
+        self.storage.require_saved()
         if self.processes.is_first:
             self.folder.store_settings(self.state.settings)
 
@@ -303,8 +275,7 @@ class TrainingLoop:
         """Let go of the data; CannotWrite if the last state could not be stored."""
         self.batches.close()
         self.stopwatch.lap()
-        if self.unsaved is not None:
-            raise self.unsaved
+        self.storage.require_saved()
         return Outcome(
             self.state.step, self.state.best, self.stopwatch.total(), self.arithmetic, self.exit_code
         )
@@ -314,10 +285,3 @@ def _numbers(total: Tensor, norm: Tensor, terms: dict[str, Tensor]) -> dict[str,
     """Loss, norm and terms as floats, in one transfer from the device."""
     every = {"loss": total.detach(), "norm": norm, **terms}
     return dict(zip(every, torch.stack([one.float() for one in every.values()]).tolist(), strict=True))
-
-
-def _memory_mib(device: torch.device) -> int:
-    """The peak on a GPU, else what the process holds now."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) >> 20
-    return int(psutil.Process().memory_info().rss) >> 20
