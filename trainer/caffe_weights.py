@@ -28,7 +28,7 @@ Blobs = tuple[NDArray[np.float32], ...]
 
 
 def read_caffe_weights(path: Path) -> tuple[str, dict[str, Tensor]]:
-    """(name in NETWORKS, state_dict for it at its published width), in image orientation. ValueError if damaged or unknown."""
+    """(name in NETWORKS, state_dict of it at its published width), in image orientation. ValueError if damaged."""
     try:
         layers = caffe_layers(path.read_bytes())
         return _recognised(layers)

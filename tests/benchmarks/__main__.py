@@ -13,6 +13,7 @@ from tests.benchmarks import (
     published_scores,
     study_latency,
     training_throughput,
+    weighted_least_squares,
     whole_scene,
 )
 from tests.benchmarks.report import Settings, print_report, write_report
@@ -28,6 +29,7 @@ BENCHMARKS = {
         published_scores,
         study_latency,
         training_throughput,
+        weighted_least_squares,
     )
 }
 

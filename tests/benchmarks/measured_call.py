@@ -70,23 +70,25 @@ def _call(program: str, megapixels: int, threads: int) -> Measurement:
     start = time.perf_counter()
     run([image[:64, :96].copy() for image in images], seconds)
     first_seconds = time.perf_counter() - start
-    before = _memory("VmRSS")
-    _reset_peak()
+    before = memory_mib("VmRSS")
+    reset_peak()
     start, cpu_start = time.perf_counter(), time.process_time()
     run(images, seconds)
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu_start
-    peak = _memory("VmHWM")
+    peak = memory_mib("VmHWM")
     return Measurement(wall, cpu, peak, peak - before, first_seconds)
 
 
 # ru_maxrss of a process also counts the one that started it, up to the start. This account of Linux does not,
 # and it can be reset, so that the making of the inputs does not count.
-def _memory(field: str) -> float:
+def memory_mib(field: str) -> float:
+    """VmRSS or VmHWM of this process in MiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field + ":")) / 1024
 
 
-def _reset_peak() -> None:
+def reset_peak() -> None:
+    """VmHWM begins again."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

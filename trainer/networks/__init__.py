@@ -1,4 +1,4 @@
-"""The networks by name. A name `package.module:Class` is taken from there: anybody's nn.Module with the same manners."""
+"""The networks by name. `package.module:Class` is taken from there: anybody's nn.Module with the same manners."""
 
 from __future__ import annotations
 
