@@ -170,6 +170,7 @@ def _loaded(steps: _Steps, order: range, workers: int, pin_memory: bool) -> Iter
         num_workers=workers,
         pin_memory=pin_memory,
         collate_fn=_as_made,
+        generator=torch.Generator(),  # else it draws a number from torch's own, and training would go on differently
         worker_init_fn=_let_the_parent_decide if workers else None,
     )
     yield from map(_batch, loader)

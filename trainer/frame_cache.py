@@ -228,7 +228,7 @@ class _Builder:
                 raise CancelledError
             try:
                 yield prepared(self._dataset, source, self._preparation)
-            except ValueError as error:
+            except (ValueError, ArithmeticError) as error:  # the latter: a base without solution
                 faults.append(f"scene {source.scene!r}, {source.path}: {error}")
             self._count()
         if faults:

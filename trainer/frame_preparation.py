@@ -131,8 +131,11 @@ def prepared(dataset: Path, source: Source, preparation: Preparation) -> tuple[S
 
 def grey_levels(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """MATLAB's rgb2gray: round(.298936 R + .587043 G + .114021 B), HxWx3 -> HxW; halves up, exactly."""
-    weighted = cv2.transform(picture.astype(np.int32), np.array([GREY_WEIGHTS], np.float64))
-    return ((weighted + MILLION // 2) // MILLION).astype(np.uint8)
+    # without cv2, whose threads are not there in a forked loader process
+    weighted = np.full(picture.shape[:2], MILLION // 2, np.int32)
+    for channel, weight in enumerate(GREY_WEIGHTS):
+        weighted += picture[..., channel].astype(np.int32) * np.int32(weight)
+    return (weighted // MILLION).astype(np.uint8)
 
 
 def linear_light(stored: NDArray[np.float16]) -> NDArray[np.float32]:

@@ -98,6 +98,12 @@ def test_workers_change_nothing(opened, workers):
     assert_same(batches(opened, needs=ALL | {"hdr"}, workers=workers), batches(opened, needs=ALL | {"hdr"}))
 
 
+def test_loading_draws_nothing_from_the_generator_of_torch(opened):
+    before = torch.get_rng_state()
+    batches(opened, steps=1, workers=1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_what_goes_to_a_spawned_process_is_small_and_makes_the_same_batch(opened, monkeypatch):
     made = []
     monkeypatch.setattr(trainer.dataset, "_loaded", lambda steps, *_: made.append(steps) or iter(()))

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import shutil
+import tracemalloc
 from collections import namedtuple
 from pathlib import Path
 
@@ -189,6 +190,20 @@ def test_no_shard_is_larger_than_the_limit(dataset, folder, monkeypatch):
     assert max(sizes) <= 500_000
 
 
+def test_memory_holds_one_frame_per_job_however_many_there_are(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr(trainer.frame_cache, "SHARDS_PER_JOB", 1)
+    scene = TinyScene("long", evs=(0.0,) * 24, size=(400, 300))
+    dataset = open_dataset(write_dataset(tmp_path / "dataset", (scene,)), splits=("train",))
+    tracemalloc.start()
+    try:
+        prepare(dataset, dataset.pairs, Preparation("none"), folder, jobs=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sum(path.stat().st_size for path in folder.glob("*.frames")) > 13_000_000
+    assert peak < 6_000_000
+
+
 def _flip(shard: Path) -> None:
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1
@@ -286,6 +301,17 @@ def test_all_unusable_frames_are_named_and_leave_no_shard(tmp_path, folder):
         prepare(dataset, dataset.pairs, HALF, folder, jobs=1)
     good = prepare(dataset, dataset.pairs[:1], HALF, folder, jobs=1)
     assert np.array_equal(good.input(dataset.pairs[0]).pixels, RESIZED["short_side"](noise(1)))
+
+
+def test_a_base_without_solution_names_its_frames(dataset, folder, monkeypatch):
+    def hopeless(picture):
+        raise ArithmeticError("no solution in 300 steps")
+
+    monkeypatch.setattr(trainer.base_detail, "base_detail", hopeless)
+    with pytest.raises(DatasetError) as caught:
+        prepare(dataset, dataset.pairs, Preparation(base=True), folder, jobs=2)
+    assert str(caught.value).count("no solution in 300 steps") == FILES
+    assert [path.name for path in folder.iterdir()] == ["lock"]
 
 
 def test_mixed_depth_names_the_scene(tmp_path, folder):
