@@ -72,8 +72,9 @@ def test_ssim_of_equal_pictures_is_one_and_small_pictures_are_refused(ssim):
 
 def test_angles_are_those_between_colours():
     red, yellow, gray = ([1, 0, 0], [1, 1, 0], [0.5, 0.5, 0.5])
-    picture = np.float32([[red, red, gray, [0, 0, 0]]])
-    reference = np.float32([[yellow, red, [0.1, 0.1, 0.1], red]])
+    black = [0, 0, 0]
+    picture = np.float32([[red, red, gray, black, red]])
+    reference = np.float32([[yellow, red, [0.1, 0.1, 0.1], red, black]])
     assert angular_error(picture, reference) == pytest.approx(45 / 3, abs=1e-4)  # black has no colour
     assert angular_error(0 * picture, reference) == 0
 
