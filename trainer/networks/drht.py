@@ -66,6 +66,7 @@ class Drht(nn.Module):
 
         self.hdr_encoder = auto_encoder() if hdr_network else None
         self.ldr_encoder = auto_encoder()
+        self.needs = frozenset({"hdr"} if hdr_network else ())  # type: ignore[misc]
         self.register_buffer("clipping", torch.zeros((), dtype=torch.bool))  # part of the checkpoint
         self._rendering: Tensor | None = None  # of the last training batch, for its losses
 

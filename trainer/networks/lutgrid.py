@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from trainer.inputs import Inputs
 from trainer.networks.tone_curves import (
+    KNOTS,
     apply_curves,
     he_normal,
     mean_and_deviation,
@@ -27,7 +28,6 @@ from trainer.networks.tone_curves import (
 
 CELLS, DEPTHS = 16, 8  # the grid: CELLS x CELLS over the picture, DEPTHS over the guide
 AFFINE = 12  # 3x4 colour transform, row by row
-KNOTS = 17
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 STRIP_PIXELS = 1 << 15  # about 100 float32 planes of them: 13 MB
 GUIDE_SLOPE = 5.0  # sigmoid(5 (Y - .5)) runs from .08 to .92: the middles of the outer depths are .06 and .94
