@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+import trainer
+from builder.settings_tables import read_toml
 from trainer.inputs import Inputs
+from trainer.networks import make_network
 from trainer.networks.gain_unet import GainUNet
 from trainer.networks.lutgrid import LutGrid, positions, slice_by_gathers, slice_grid
 from trainer.networks.tone_curves import apply_curves, mean_and_deviation, monotone_knots
@@ -243,3 +247,10 @@ def test_a_few_steps_learn_to_repair_both_exposures(network_class):
     after = (run(network.eval(), inputs) - scene).square().mean(dim=(1, 2, 3))
     for kind in (slice(0, None, 2), slice(1, None, 2)):
         assert 10 * torch.log10(before[kind].mean() / after[kind].mean()) > 3  # dB
+
+
+@pytest.mark.parametrize("preset", ["lutgrid", "gain_unet", "drht_paper", "drht_release"])
+def test_presets_make_their_networks(preset):
+    document = read_toml(Path(trainer.__path__[0]) / "presets" / f"{preset}.toml")
+    network = make_network(document["network"], document.get("network_parameters", {}))
+    assert document["data"]["crop"] % network.multiple == 0

@@ -37,6 +37,7 @@ class Drht(nn.Module):
     needs: ClassVar[frozenset[str]] = frozenset({"hdr"})
     multiple: ClassVar[int] = 32
     halo: ClassVar[int] = 320
+    clipping: Tensor
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Drht(nn.Module):
     def forward(self, inputs: Inputs) -> Tensor:
         """The corrected picture, Nx3xHxW, not clamped, float32."""
         rendering = self.rendering(inputs)
-        if self.training:
+        if self.training and self.hdr_encoder is not None:
             self._rendering = rendering
         logarithm, added = self.link(rendering)
         return self.ldr_encoder(logarithm, added)

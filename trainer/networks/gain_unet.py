@@ -81,6 +81,7 @@ class GainUNet(nn.Module):
         """Identity at first; the blocks and their modulation start gently, since they add up."""
         he_normal(self)
         for block in self.blocks:
+            assert isinstance(block, Residual)
             block.second.weight.mul_(0.5)
         self.context.film.weight.mul_(0.3)
         nn.init.zeros_(self.context.curves.weight)
@@ -101,6 +102,8 @@ class OverlappingPatches(nn.Module):
     Patches of 8x8 side by side (a pixel shuffle) left steps three times the slope of a smooth ramp at each border
     after 200 steps of training; here cells that agree give a continuous picture. The windows sum to 1 everywhere.
     """
+
+    window: Tensor
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
