@@ -88,7 +88,7 @@ def export_onnx(network: nn.Module, description: str) -> bytes:
         torch.onnx.export(
             module,
             example_inputs(network, TRACED_SIZE, seed=0),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # the TorchScript exporter writes to any file object
             dynamo=False,
             opset_version=OPSET,
             input_names=list(module.input_names),

@@ -40,8 +40,8 @@ def test_later_layers_win(tmp_path):
 
 
 def test_another_network_drops_the_parameters_of_the_presets():
-    assert load_settings("demo", None, {}).network_parameters == {"width": 16}
-    assert load_settings("demo", None, {}, network="my.module:Net").network_parameters == {}
+    assert load_settings("demo_sice", None, {}).network_parameters == {"width": 16}
+    assert load_settings("demo_sice", None, {}, network="my.module:Net").network_parameters == {}
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ class Drht(nn.Module):
     needs: ClassVar[frozenset[str]] = frozenset({"hdr"})
     multiple: ClassVar[int] = 32
     halo: ClassVar[int] = 320
+    clipping: Tensor
 
     def __init__(
         self,
@@ -66,13 +67,14 @@ class Drht(nn.Module):
 
         self.hdr_encoder = auto_encoder() if hdr_network else None
         self.ldr_encoder = auto_encoder()
+        self.needs = frozenset({"hdr"} if hdr_network else ())  # type: ignore[misc]
         self.register_buffer("clipping", torch.zeros((), dtype=torch.bool))  # part of the checkpoint
         self._rendering: Tensor | None = None  # of the last training batch, for its losses
 
     def forward(self, inputs: Inputs) -> Tensor:
         """The corrected picture, Nx3xHxW, not clamped, float32."""
         rendering = self.rendering(inputs)
-        if self.training:
+        if self.training and self.hdr_encoder is not None:
             self._rendering = rendering
         logarithm, added = self.link(rendering)
         return self.ldr_encoder(logarithm, added)

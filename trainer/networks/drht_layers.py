@@ -23,9 +23,15 @@ class ShiftNorm(nn.Module):
     on what else is in its batch, as in the release.
     """
 
+    scale: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, channels: int, decay: float, statistics: str) -> None:
         super().__init__()
         self.shift = nn.Parameter(torch.zeros(channels))
+        # not learnt; the fast kernels of batch norm want both a scale and a shift
+        self.register_buffer("scale", torch.ones(channels), persistent=False)
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
         self.decay = decay
@@ -39,6 +45,7 @@ class ShiftNorm(nn.Module):
             features,
             self.running_mean if kept else None,
             self.running_var if kept else None,
+            weight=self.scale,
             bias=self.shift,
             training=of_batch,
             momentum=1 - self.decay,
@@ -63,7 +70,8 @@ class Layer(nn.Module):
         self.before = (kernel - stride) // 2
         self.behind = max(kernel - stride, 0) - self.before
         nn.init.kaiming_normal_(self.convolution.weight, mode="fan_out" if up else "fan_in")
-        nn.init.zeros_(self.convolution.bias)
+        if self.convolution.bias is not None:
+            nn.init.zeros_(self.convolution.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """NxCxHxW -> H / stride, or H * stride with `up`."""
@@ -95,10 +103,10 @@ class AutoEncoder(nn.Module):
             for a, b, kernel, stride in zip(sources, ENCODER, kernels, strides, strict=True)
         )
         widened = 2 if skip == "concat" else 1
-        sources = (ENCODER[-1], *(widened * width for width in DECODER[:-1]))
+        widths = (ENCODER[-1], *(widened * width for width in DECODER[:-1]))
         self.decoder = nn.ModuleList(
             Layer(a, b, kernel, 2, norm(b), up=True)
-            for a, b, kernel in zip(sources, DECODER, (3, 3, 3, deconv4, deconv5), strict=True)
+            for a, b, kernel in zip(widths, DECODER, (3, 3, 3, deconv4, deconv5), strict=True)
         )
         last = norm(3) if output_norm == "batch" else nn.Identity()
         self.output = Layer(widened * DECODER[-1], 3, 1, 1, last)

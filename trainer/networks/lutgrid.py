@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from trainer.inputs import Inputs
 from trainer.networks.tone_curves import (
+    KNOTS,
     apply_curves,
     he_normal,
     mean_and_deviation,
@@ -27,7 +28,6 @@ from trainer.networks.tone_curves import (
 
 CELLS, DEPTHS = 16, 8  # the grid: CELLS x CELLS over the picture, DEPTHS over the guide
 AFFINE = 12  # 3x4 colour transform, row by row
-KNOTS = 17
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 STRIP_PIXELS = 1 << 15  # about 100 float32 planes of them: 13 MB
 GUIDE_SLOPE = 5.0  # sigmoid(5 (Y - .5)) runs from .08 to .92: the middles of the outer depths are .06 and .94
@@ -56,7 +56,6 @@ class LutGrid(nn.Module):
         he_normal(self)
         for head in (self.grid_head, self.curve_head):
             nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
         _start_as_luminance(self.guide)
 
     def forward(self, inputs: Inputs) -> Tensor:
@@ -76,10 +75,10 @@ class LutGrid(nn.Module):
     ) -> Tensor:
         """Curves and maps on Nx3xHxW whose rows and columns lie at `down` and `across` of the whole picture."""
         curved = apply_curves(picture, knots)
-        guide = self.guide(curved)
         with torch.autocast(picture.device.type, enabled=False):  # bfloat16 would band
+            guide = self.guide(curved)
             start = picture + strength * (curved - picture)
-            maps = slice_grid(grid.float(), guide.float()[:, 0], down, across)
+            maps = slice_grid(grid.float(), guide[:, 0], down, across)
             change = [
                 (maps[:, 4 * row : 4 * row + 3] * start).sum(dim=1) + maps[:, 4 * row + 3] for row in range(3)
             ]
@@ -177,6 +176,8 @@ def _start_as_luminance(guide: nn.Sequential) -> None:
     first, last = guide[0], guide[2]
     assert isinstance(first, nn.Conv2d)
     assert isinstance(last, nn.Conv2d)
+    assert first.bias is not None
+    assert last.bias is not None
     with torch.no_grad():
         first.weight.copy_(torch.tensor(LUMA).reshape(1, 3, 1, 1).expand_as(first.weight))
         first.bias.copy_(-torch.arange(16) / 16)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+KNOTS = 17  # of a curve, at equal distances
 SMALLEST_VARIANCE = 1e-5  # the gradient of a root at 0 is infinite
 
 
