@@ -182,8 +182,9 @@ def _as_made(fields: Any) -> Any:
 
 
 def _let_the_parent_decide(_worker: int) -> None:
-    """Ctrl-C reaches the whole process group: the parent finishes its step and ends the workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Signals may reach the whole process group: the parent finishes its step and ends the workers itself."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def whole_pictures(

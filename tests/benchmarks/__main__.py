@@ -13,6 +13,7 @@ from tests.benchmarks import (
     mertens_and_opencv,
     published_scores,
     study_latency,
+    training_throughput,
     weighted_least_squares,
     whole_scene,
 )
@@ -28,6 +29,7 @@ BENCHMARKS = {
         whole_scene,
         published_scores,
         study_latency,
+        training_throughput,
         weighted_least_squares,
         enhance_memory,
     )

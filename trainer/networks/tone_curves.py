@@ -1,0 +1,54 @@
+"""What the thumbnail networks share: pooling of a whole picture, monotone tone curves, and how they start."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+KNOTS = 17  # of a curve, at equal distances
+SMALLEST_VARIANCE = 1e-5  # the gradient of a root at 0 is infinite
+
+
+def mean_and_deviation(features: Tensor) -> Tensor:
+    """NxCxHxW -> Nx2C: the mean and the standard deviation of each channel over the picture."""
+    mean = features.mean(dim=(2, 3))
+    variance = (features - mean[:, :, None, None]).square().mean(dim=(2, 3))
+    return torch.cat([mean, (variance + SMALLEST_VARIANCE).sqrt()], dim=1)
+
+
+def monotone_knots(logits: Tensor) -> Tensor:
+    """Nx3xK -> Nx3x(K+1): rising from 0 to 1 in steps softmax(logits); logits of 0 give the identity."""
+    steps = torch.softmax(logits.float(), dim=2)
+    return functional.pad(torch.cumsum(steps, dim=2), (1, 0))
+
+
+def apply_curves(picture: Tensor, knots: Tensor) -> Tensor:
+    """Nx3xHxW in [0, 1] through piecewise linear curves with Nx3x(K+1) knots at 0, 1/K, ..., 1; float32."""
+    samples, channels, height, width = picture.shape
+    pieces = knots.shape[2] - 1
+    position = picture.float().clamp(0.0, 1.0).reshape(samples, channels, height * width) * pieces
+    piece = position.detach().clamp(max=pieces - 1).long()  # truncation is floor: nothing is negative
+    rise = knots[:, :, 1:] - knots[:, :, :-1]
+    value = knots[:, :, :-1].gather(2, piece) + rise.gather(2, piece) * (position - piece)
+    return value.reshape(samples, channels, height, width)
+
+
+def sample_strength(strength: Tensor | None, like: Tensor) -> Tensor:
+    """Nx1x1x1 of a batch's strengths, 1 where none is given."""
+    if strength is None:
+        return torch.ones(1, 1, 1, 1, dtype=torch.float32, device=like.device)
+    return strength.float().reshape(-1, 1, 1, 1)
+
+
+def he_normal(network: nn.Module) -> None:
+    """Weights N(0, 2 / fan in), biases 0 (He et al., ICCV 2015).
+
+    With PyTorch's default the thumbnail's features fade to a hundredth over six layers; the heads then learn a mean
+    first, and 200 steps reached 20 dB where they reach 32 with this.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
