@@ -15,7 +15,14 @@ from builder.settings_tables import read_toml
 from trainer.inputs import Inputs
 from trainer.networks import make_network
 from trainer.networks.gain_unet import GainUNet
-from trainer.networks.lutgrid import LutGrid, positions, slice_by_gathers, slice_grid
+from trainer.networks.lutgrid import (
+    LutGrid,
+    positions,
+    slice_by_bags,
+    slice_by_gathers,
+    slice_by_sampling,
+    slice_grid,
+)
 from trainer.networks.tone_curves import apply_curves, mean_and_deviation, monotone_knots
 
 BOTH = pytest.mark.parametrize("network_class", [LutGrid, GainUNet])
@@ -168,15 +175,17 @@ def test_grid_is_sliced_trilinearly():
     assert down[0, 0] == pytest.approx(7.5 / 70)
 
 
-def test_gathers_slice_as_grid_sample_does():
+@pytest.mark.parametrize("slice_otherwise", [slice_by_gathers, slice_by_bags])
+def test_all_ways_to_slice_agree(slice_otherwise):
     generator = torch.Generator().manual_seed(1)
     grid = torch.randn(2, 12, 8, 16, 16, generator=generator)
     guide = torch.rand(2, 21, 34, generator=generator)
     guide[0, 0, :2] = torch.tensor([0.0, 1.0])
-    down, across = positions(torch.zeros(2, 3, 21, 34), None)
-    torch.testing.assert_close(
-        slice_by_gathers(grid, guide, down, across), slice_grid(grid, guide, down, across), atol=1e-5, rtol=0
+    down, across = positions(
+        torch.zeros(2, 3, 21, 34), torch.tensor([[0.0, 0.0, 21.0, 34.0], [9.0, 5.0, 40.0, 50.0]])
     )
+    found = slice_otherwise(grid, guide, down, across)
+    torch.testing.assert_close(found, slice_by_sampling(grid, guide, down, across), atol=1e-5, rtol=0)
 
 
 def test_curves_are_monotone_and_meet_their_knots():
