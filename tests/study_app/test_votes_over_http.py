@@ -56,7 +56,15 @@ class TestOverHttp:
         first, second = (self.send(client, self.body(document), key) for _ in range(2))
         assert (first.status_code, second.status_code) == (201, 200)
         assert {**first.get_json(), "next": None} == {**second.get_json(), "next": None}
-        assert sorted(first.get_json()) == ["feedback", "hash", "next", "saved_at", "version", "vote"]
+        assert sorted(first.get_json()) == [
+            "feedback",
+            "hash",
+            "next",
+            "saved_at",
+            "trial",
+            "version",
+            "vote",
+        ]
         assert len(stored_votes(catalog)) == 1
 
     def test_two_tabs(self, client, catalog):

@@ -94,8 +94,9 @@ def sign_in(context: BrowserContext, app: Flask, address: str, rater: Rater) -> 
 
 
 def wait_until_open(page: Page) -> None:
-    """Until all pictures are there and saving is open."""
+    """Until all pictures are there, in the viewer too, and saving is open."""
     expect(page.locator("#lock")).to_have_text(OPEN)
+    page.wait_for_function("study.screen.stack.names.length > 0")
 
 
 def wait_until_sharp(page: Page) -> None:
