@@ -215,8 +215,9 @@ def _trial_or_next(page: str, at: datetime) -> dict[str, Any]:
 
 def _held(db: Session, rater: Rater, step: str, at: datetime) -> dict[str, Any] | None:
     """The document of the trial that the rater holds already; reads only."""
-    held = trials.held_trial(db, rater, at) if step == PAGES["trial"] else None
-    return None if held is None else _document(db, rater, held, at)
+    sitting = sittings.current(db, rater) if step == PAGES["trial"] else None
+    held = trials.held_trial(db, rater, sitting, at) if sitting else None
+    return trials.trial_document(db, rater, sitting, held, at) if sitting and held else None
 
 
 def _json_bytes() -> bytes:
@@ -225,22 +226,15 @@ def _json_bytes() -> bytes:
     return request.get_data()
 
 
-def _document(db: Session, rater: Rater, assignment: Assignment, at: datetime) -> dict[str, Any]:
-    sitting = sittings.current(db, rater)
-    if sitting is None:
-        return {"next": flow.next_step(db, rater, at)}
-    return trials.trial_document(db, rater, sitting, assignment, at)
-
-
 def _assigned(db: Session, page: str, at: datetime) -> dict[str, Any]:
     """The document of a trial that may have to be assigned first; `next` where another request was quicker."""
     rater = require_rater(db)
     sitting = sittings.current(db, rater)
     find = trials.current_trial if page == PAGES["trial"] else trials.training_trial
     found = find(db, rater, sitting, at) if sitting else None
-    if found is None:
+    if sitting is None or found is None:
         return {"next": flow.next_step(db, rater, at)}
-    return _document(db, rater, found, at)
+    return trials.trial_document(db, rater, sitting, found, at)
 
 
 def _ahead(db: Session, at: datetime) -> dict[str, Any] | None:
