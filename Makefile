@@ -76,8 +76,8 @@ check: $(READY_TEST)  ## format, lint, types, tests: what has to be green before
 	$(RUN) -m mypy
 	$(RUN) -m pytest -n auto --dist worksteal
 
-proof: $(READY_TEST)  ## no vote lost: crowds of raters, killed servers, SQLite and PostgreSQL (some minutes)
-	$(RUN) -m tests.study_app.proof votes
+proof: $(READY_TEST)  ## no vote lost, every pixel in its place: crowds, killed servers, full disks, backups, browsers (an hour)
+	$(RUN) -m tests.study_app.proof all
 
 format: $(READY_TEST)  ## bring the code into the project's format
 	$(RUN) -m ruff format .

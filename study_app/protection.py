@@ -100,6 +100,8 @@ def _add_headers(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
+    elif request.endpoint == "static":
+        response.cache_control.immutable = True  # the address holds a digest of the content
     return response
 
 

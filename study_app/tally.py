@@ -55,8 +55,8 @@ def refresh_scene(session: Session, study_scene: StudyScene, at: datetime) -> Sc
     rule = _rule(session, study_scene)
     newest, count = _votes(session, study_scene)
     found = scene_answers(session, study_scene)
-    _add_looks(session, study_scene, rule, found, at)
-    tally = _tally(study_scene, rule, found)
+    newest_look = _add_looks(session, study_scene, rule, found, at)
+    tally = _tally(study_scene, rule, found, newest_look)
     _cache(study_scene, tally)
     study_scene.evaluated_vote_id = newest
     study_scene.votes_seen = count
@@ -103,8 +103,11 @@ def _rule(session: Session, study_scene: StudyScene) -> Rule:
     return rule_from_json(session.get_one(Study, study_scene.study_id).rule_json)
 
 
-def _tally(study_scene: StudyScene, rule: Rule, found: SceneAnswers) -> SceneTally:
-    evaluation = decisions.evaluate(rule, len(found.item_ids), found.answers)
+def _tally(
+    study_scene: StudyScene, rule: Rule, found: SceneAnswers, newest_look: Evaluation | None = None
+) -> SceneTally:
+    """`newest_look`: what `decisions.evaluate` says of all these answers, where it was asked already."""
+    evaluation = newest_look or decisions.evaluate(rule, len(found.item_ids), found.answers)
     if study_scene.void_reason is not None:
         evaluation = replace(evaluation, state="void", reason=study_scene.void_reason)
     elif evaluation.state == "adjudicate" or study_scene.sent_to_experts:
@@ -123,17 +126,22 @@ def _cache(study_scene: StudyScene, tally: SceneTally) -> None:
     study_scene.p_near = evaluation.p_near[evaluation.leader]
 
 
-def _add_looks(session: Session, scene: StudyScene, rule: Rule, found: SceneAnswers, at: datetime) -> None:
-    """Add the looks after counted votes that the cache has not seen, or a whole generation."""
+def _add_looks(
+    session: Session, scene: StudyScene, rule: Rule, found: SceneAnswers, at: datetime
+) -> Evaluation | None:
+    """Add the looks after counted votes that the cache has not seen, or a whole generation.
+
+    Returns the last one where it saw all answers: what the scene's state follows from need not be fitted again.
+    """
     seen = [answer for answer in found.answers if answer.vote_id <= (scene.evaluated_vote_id or 0)]
     if answers_digest(seen) != scene.answers_digest and scene.answers_digest:
         scene.look_generation += 1
         seen = []
-    made = []
-    for number in _look_numbers(rule, found.answers, len(seen)):
-        look = decisions.evaluate(rule, len(found.item_ids), found.answers[: number + 1])
-        made.append(_look(scene, found.item_ids, look, at))
-    session.add_all(made)
+    numbers = _look_numbers(rule, found.answers, len(seen))
+    looks = [decisions.evaluate(rule, len(found.item_ids), found.answers[: number + 1]) for number in numbers]
+    session.add_all(_look(scene, found.item_ids, look, at) for look in looks)
+    saw_all = bool(numbers) and numbers[-1] == len(found.answers) - 1
+    return looks[-1] if saw_all else None
 
 
 def _look_numbers(rule: Rule, answers: Sequence[Answer], seen: int) -> list[int]:

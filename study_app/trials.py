@@ -35,12 +35,11 @@ LEASE = timedelta(minutes=15)
 RENEWAL = timedelta(minutes=10)  # a lease with less than this left is renewed when the trial is shown
 
 
-def held_trial(session: Session, rater: Rater, at: datetime) -> Assignment | None:
+def held_trial(session: Session, rater: Rater, sitting: Sitting, at: datetime) -> Assignment | None:
     """The open trial where it needs no new lease; reads only. None says nothing: ask `current_trial`."""
-    sitting = sittings.current(session, rater)
     study = session.get_one(Study, rater.study_id)
     open_trials = _open_trials(session, study, rater, at) if study.state == "open" else []
-    if not open_trials or sitting is None:
+    if not open_trials:
         return None
     trial = open_trials[0]
     return trial if trial.lease_until - at > RENEWAL and trial.sitting_id == sitting.id else None

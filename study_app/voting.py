@@ -61,26 +61,28 @@ def training_page() -> PlainResponse | str:
 
 
 def _page(kind: str) -> PlainResponse | str:
+    try:
+        document = _trial_or_next(PAGES[kind], clock.now())
+    except (
+        exc.OperationalError
+    ):  # the page comes without its first trial, and its script asks until there is one
+        document = {"next": _step(clock.now())}
+    if document.get("next", PAGES[kind]) != PAGES[kind]:
+        return redirect(document["next"])
+    trial = None if "next" in document else document
+    pictures = [shown["id"] for shown in (*trial["images"], *trial["exposures"])] if trial else []
+    return render_template("trial.html", kind=kind, trial=trial, pictures=pictures)
+
+
+def _step(at: datetime) -> str:
     with database().reading() as db:
-        step = flow.next_step(db, require_rater(db), clock.now())
-    if step != PAGES[kind]:
-        return redirect(step)
-    return render_template("trial.html", kind=kind)
+        return flow.next_step(db, require_rater(db), at)
 
 
 @blueprint.get("/api/trial")
 def trial() -> Response:
     """The trial of now, or `next`: the page where the rater belongs instead."""
-    page, at = _wanted_page(), clock.now()
-    with database().reading() as db:
-        rater = require_rater(db)
-        step = flow.next_step(db, rater, at)
-        if step != page:
-            return jsonify(next=step)
-        held = trials.held_trial(db, rater, at) if page == PAGES["trial"] else None
-        if held is not None:
-            return jsonify(_document(db, rater, held, at))
-    return jsonify(retrying(database(), lambda db: _assigned(db, page, at)))
+    return jsonify(_trial_or_next(_wanted_page(), clock.now()))
 
 
 @blueprint.get("/api/trial/next")
@@ -198,17 +200,30 @@ def _wanted_page() -> str:
     return PAGES[kind]
 
 
+def _trial_or_next(page: str, at: datetime) -> dict[str, Any]:
+    """The document of the trial of now, assigned if need be, or `next`: the page where the rater belongs instead."""
+    with database().reading() as db:
+        rater = require_rater(db)
+        step = flow.next_step(db, rater, at)
+        if step != page:
+            return {"next": step}
+        held = _held(db, rater, step, at)
+        if held is not None:
+            return held
+    return retrying(database(), lambda db: _assigned(db, page, at))
+
+
+def _held(db: Session, rater: Rater, step: str, at: datetime) -> dict[str, Any] | None:
+    """The document of the trial that the rater holds already; reads only."""
+    sitting = sittings.current(db, rater) if step == PAGES["trial"] else None
+    held = trials.held_trial(db, rater, sitting, at) if sitting else None
+    return trials.trial_document(db, rater, sitting, held, at) if sitting and held else None
+
+
 def _json_bytes() -> bytes:
     if request.mimetype != "application/json":
         raise VoteError("Content-Type", "expected application/json")
     return request.get_data()
-
-
-def _document(db: Session, rater: Rater, assignment: Assignment, at: datetime) -> dict[str, Any]:
-    sitting = sittings.current(db, rater)
-    if sitting is None:
-        return {"next": flow.next_step(db, rater, at)}
-    return trials.trial_document(db, rater, sitting, assignment, at)
 
 
 def _assigned(db: Session, page: str, at: datetime) -> dict[str, Any]:
@@ -217,9 +232,9 @@ def _assigned(db: Session, page: str, at: datetime) -> dict[str, Any]:
     sitting = sittings.current(db, rater)
     find = trials.current_trial if page == PAGES["trial"] else trials.training_trial
     found = find(db, rater, sitting, at) if sitting else None
-    if found is None:
+    if sitting is None or found is None:
         return {"next": flow.next_step(db, rater, at)}
-    return _document(db, rater, found, at)
+    return trials.trial_document(db, rater, sitting, found, at)
 
 
 def _ahead(db: Session, at: datetime) -> dict[str, Any] | None:
@@ -235,12 +250,14 @@ def _receipt_document(receipt: Receipt, at: datetime) -> dict[str, Any]:
     stored = receipt.vote
     with database().reading() as db:
         rater = require_rater(db)
+        step = flow.next_step(db, rater, at)
         return {
             "vote": stored.key,
             "version": stored.version,
             "hash": stored.hash,
             "saved_at": _utc(stored.saved_at),
-            "next": flow.next_step(db, rater, at),
+            "next": step,
+            "trial": _held(db, rater, step, at),  # what was assigned ahead: the page shows it without asking
             "feedback": training.feedback(db, db.get_one(Vote, stored.id)),
         }
 

@@ -18,6 +18,7 @@ export class Grid extends EventTarget {
   #generation = 0;
   #columns = 1;
   #large = false;
+  settled = null; // resolves when every picture of the scene is there or missing
 
   constructor() {
     super();
@@ -42,7 +43,9 @@ export class Grid extends EventTarget {
       );
     this.#room.replaceChildren(...this.#cells.map(({ box }) => box));
     this.layout();
-    for (const cell of this.#cells) for (const image of cell.images) this.#load(cell, image);
+    this.settled = Promise.all(
+      this.#cells.flatMap((cell) => cell.images.map((image) => this.#load(cell, image))),
+    );
   }
 
   #cell(name, ids, label) {

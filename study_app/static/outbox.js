@@ -51,8 +51,8 @@ class Shelf {
     return this.#database !== null;
   }
 
-  #store(mode) {
-    return this.#database.transaction(STORE, mode, { durability: "strict" }).objectStore(STORE);
+  #store(mode, durability = "strict") {
+    return this.#database.transaction(STORE, mode, { durability }).objectStore(STORE);
   }
 
   async put(entry) {
@@ -66,7 +66,8 @@ class Shelf {
   }
 
   async remove(key) {
-    if (this.#database) await promised(this.#store("readwrite").delete(key));
+    // Without waiting for the disk: an entry that comes back is sent once more, and the server knows it.
+    if (this.#database) await promised(this.#store("readwrite", "relaxed").delete(key));
     else this.#memory.delete(key);
   }
 
@@ -143,13 +144,13 @@ export class Outbox extends EventTarget {
       return answer;
     }
     this.#tries = 0;
+    const isOurs = this.#results.has(entry.key); // else of an earlier page, or of somebody else at this browser
+    this.#results.get(entry.key)?.(answer); // the rater goes on while this is tidied up
+    this.#results.delete(entry.key);
     if (isSaved) await this.#shelf.remove(entry.key);
     else await this.#shelf.put({ ...entry, refused: answer }); // kept for whoever is asked about it, not sent again
     await this.#reread();
-    const isOurs = this.#results.has(entry.key); // else of an earlier page, or of somebody else at this browser
     this.dispatchEvent(new CustomEvent(isSaved ? "saved" : "refused", { detail: { isOurs } }));
-    this.#results.get(entry.key)?.(answer);
-    this.#results.delete(entry.key);
     return null;
   }
 

@@ -2,6 +2,7 @@
 
 const TRIES = 3;
 const PAUSE_MS = 700;
+const PREFETCHED_AT_ONCE = 3; // of the six connections that a browser opens: tiles need some too
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -22,12 +23,20 @@ export async function loadInto(image, url) {
   return false;
 }
 
-/** Fetch pictures of the next trial into the browser's cache, one after the other, behind everything else. */
+let kept = []; // what nobody refers to, the browser may throw out of its memory
+
+/** Fetch pictures of the next trial, PREFETCHED_AT_ONCE at a time, and keep them at hand until the next call. */
 export async function prefetch(urls) {
-  for (const url of urls) {
-    const image = new Image();
-    image.fetchPriority = "low";
-    image.src = url;
-    await image.decode().catch(() => {}); // a failure here costs nothing: the trial itself will try again
-  }
+  const waiting = [...urls];
+  const images = (kept = []);
+  const fetchAll = async () => {
+    for (let url = waiting.shift(); url; url = waiting.shift()) {
+      const image = new Image();
+      images.push(image);
+      image.fetchPriority = "low";
+      image.src = url;
+      await image.decode().catch(() => {}); // a failure here costs nothing: the trial itself will try again
+    }
+  };
+  await Promise.all(Array.from({ length: PREFETCHED_AT_ONCE }, fetchAll));
 }

@@ -28,6 +28,8 @@ export class Screen extends EventTarget {
   mode = "grid";
   #point = null;
   #source = null;
+  #lookedCloser = null; // a promise, kept by #lookCloser
+  #lookCloser = null;
 
   constructor() {
     super();
@@ -51,6 +53,7 @@ export class Screen extends EventTarget {
   /** Show a trial as the server describes it; `marks` is what was marked before a reload, or null. */
   async load(scene, marks) {
     this.motion.stop();
+    this.stack.clear();
     this.scene = scene;
     this.choice = new Choice();
     this.behaviour = new Behaviour();
@@ -61,13 +64,16 @@ export class Screen extends EventTarget {
     this.panel.point(null);
     this.grid.show(scene);
     this.setMode("grid");
+    this.#lookedCloser = new Promise((resolve) => (this.#lookCloser = resolve));
     this.lock.start(scene.unlock_seconds);
     this.#progress({ ok: null });
     this.draw();
     this.grid.focus(scene.images[0].letter);
     const letters = scene.images.map(({ letter, id }) => ({ name: letter, id }));
     const sources = scene.exposures.map(({ id }, index) => ({ name: `e${index + 1}`, id }));
-    await this.stack.load(scene, [...letters, ...sources]);
+    // Tiles would only delay what is looked at first; who looks closer earlier need not wait for the rest.
+    await Promise.race([this.grid.settled, this.#lookedCloser]);
+    if (scene === this.scene) await this.stack.load(scene, [...letters, ...sources]);
   }
 
   // ---- modes
@@ -81,6 +87,7 @@ export class Screen extends EventTarget {
     for (const each of MODES) byId(`step-${each}`).toggleAttribute("aria-current", each === mode);
     if (mode === "decide") this.drawer.open();
     else this.drawer.close();
+    if (mode !== "grid") this.#lookCloser?.();
     if (mode === "grid") {
       this.motion.stop();
       if (old !== "grid") this.grid.focus(this.stack.shown?.length === 1 ? this.stack.shown : "source");

@@ -53,8 +53,9 @@ async function takeTrial() {
   return body.next ? goOn(body.next) : show(body);
 }
 
-/** Go where the server says; the next trial needs no new page. */
-function goOn(path) {
+/** Go where the server says; the next trial needs no new page, and no request where it came with the answer. */
+function goOn(path, trial = null) {
+  if (trial && path === location.pathname) return show(trial);
   if (!path || path === location.pathname) return takeTrial();
   if (/^\/[a-z-]*$/.test(path)) location.assign(path); // a page of ours; anything else is not followed
   return undefined;
@@ -115,7 +116,7 @@ async function answered({ status, body }) {
   else if (status !== 200 && status !== 201)
     await ask(say("refused"), body?.error ?? "", [{ text: say("go_on"), value: "on" }]);
   else if (body.feedback) return showFeedback(body);
-  await goOn(body?.next);
+  await goOn(body?.next, body?.trial);
   return undefined;
 }
 
@@ -261,4 +262,6 @@ window.study = { screen, outbox }; // for the tests, and for whoever must look i
 tabs.open();
 await outbox.open();
 drawSaved();
-await takeTrial();
+const first = JSON.parse(byId("trial").textContent);
+if (first && !outbox.count) await show(first);
+else await takeTrial(); // what still waits here may be the answer to the trial that came with the page

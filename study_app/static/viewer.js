@@ -1,9 +1,10 @@
 // All pictures of a scene in one deep-zoom viewer, one on top of the other; opacity says which is seen.
 // One viewport serves all, so a switch cannot move the view, and needs no request when the tiles are there.
 
+import { byId } from "./element.js";
 import { fillExactly } from "./pixels.js";
 
-const OpenSeadragon = window.OpenSeadragon;
+const RETRY_MS = 2000;
 const PAN_STEP = 0.1;
 const PAN_FAR = 0.5;
 
@@ -12,6 +13,23 @@ const PAN_FAR = 0.5;
 const decoy = document.createElementNS("urn:contrast-foundry:decoy", "style");
 decoy.setAttribute("data-openseadragon-mobile-css", "true");
 document.head.append(decoy);
+
+let OpenSeadragon = null;
+
+/** Run the library, which the page has fetched by now: only a look closer needs it, all pictures side by side do not. */
+async function takeLibrary() {
+  while (!window.OpenSeadragon) {
+    const script = document.createElement("script");
+    const isThere = new Promise((resolve) => {
+      script.onload = () => resolve(true);
+      script.onerror = () => resolve(false);
+    });
+    script.src = byId("library").href;
+    document.head.append(script);
+    if (!(await isThere)) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+  OpenSeadragon = window.OpenSeadragon;
+}
 
 const OPTIONS = {
   drawer: "canvas", // WebGL contexts are few and get lost
@@ -55,13 +73,15 @@ function tileSource(id, scene) {
 
 /** Events: "view" (zoom or place changed), "sharpness" (of the shown picture), "failed" (detail: layer). */
 export class Stack extends EventTarget {
-  #viewer;
+  #viewer = null; // made with the first scene
   #scene = null;
   #layers = []; // { name, id, image }: letters first, then exposures
   #shown = null;
   #before = null;
+  #wanted = null; // asked for before it was there
   #generation = 0;
   #wasSharp = null;
+  #making = null;
   #isFitted = true; // until the rater zooms or moves: then a change of the window keeps what they chose
   failed = new Set();
 
@@ -70,7 +90,11 @@ export class Stack extends EventTarget {
     this.isStill = isStill; // () => whether the rater asked for reduced motion
     this.element = element;
     fillExactly(element);
-    this.#viewer = OpenSeadragon({ element, ...OPTIONS });
+  }
+
+  async #make() {
+    await takeLibrary();
+    this.#viewer = OpenSeadragon({ element: this.element, ...OPTIONS });
     this.#viewer.canvas.tabIndex = -1; // keys are the page's; see keymap.js
     this.#viewer.addHandler("viewport-change", () => this.#moved());
     this.#viewer.addHandler("animation-finish", () => this.#snap());
@@ -85,19 +109,29 @@ export class Stack extends EventTarget {
     return this.#viewer.viewport;
   }
 
+  /** Let go of the last scene: none of its tiles may stand in the way of the next one's pictures. */
+  clear() {
+    this.#generation += 1;
+    this.#layers = [];
+    this.#shown = this.#before = this.#wanted = null;
+    this.failed.clear();
+    this.#viewer?.imageLoader.clear();
+    this.#viewer?.world.removeAll();
+  }
+
   /** Show another scene: `layers` are { name, id }. Resolves when the viewer knows them all. */
   async load(scene, layers) {
-    const generation = ++this.#generation;
+    const generation = this.#generation;
+    this.#making ??= this.#make();
+    await this.#making;
+    if (generation !== this.#generation) return;
     this.#scene = scene;
-    this.#shown = this.#before = null;
-    this.failed.clear();
-    this.#viewer.world.removeAll();
     const added = layers.map((layer) => this.#add(layer, scene));
     const loaded = await Promise.all(added);
     if (generation !== this.#generation) return;
     this.#layers = loaded;
     this.fit(true);
-    this.show(layers[0].name);
+    this.show(this.#wanted ?? layers[0].name);
     this.#before = null;
   }
 
@@ -138,6 +172,7 @@ export class Stack extends EventTarget {
   /** Bring a layer to the front at once, in the same place. A passing look does not become "the one before". */
   show(name, { passing = false } = {}) {
     const next = this.#layer(name);
+    if (!this.#layers.length) this.#wanted = name;
     if (!next || next === this.#shown) return;
     const old = this.#shown;
     next.image.setOpacity(1);
@@ -181,13 +216,13 @@ export class Stack extends EventTarget {
   retry(name) {
     this.failed.delete(name);
     this.#layer(name)?.image.reset();
-    this.#viewer.forceRedraw();
+    this.#viewer?.forceRedraw();
   }
 
   // ---- view
 
   get #any() {
-    return this.#viewer.world.getItemAt(0);
+    return this.#viewer?.world.getItemAt(0);
   }
 
   /** Device pixels per picture pixel. */

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -33,6 +35,18 @@ from tests.study_app.scenery import (
 from tests.study_app.screen.rating import launched_browser
 
 SECRET = "a secret of the tests"
+
+
+@pytest.fixture
+def figure(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Say what was measured, on the terminal, in the proofs that `tests.study_app.proof` runs; silent elsewhere."""
+
+    def say(line: str) -> None:
+        if os.environ.get("PROOF") == "1":
+            with capsys.disabled():
+                click.echo(f"\n  {line}", nl=False)
+
+    return say
 
 
 @pytest.fixture(scope="session")

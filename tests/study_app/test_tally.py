@@ -241,6 +241,21 @@ def test_one_refresh_after_many_votes_writes_the_same_looks(booth):
     assert booth.looks() == one_by_one
 
 
+def test_a_vote_is_fitted_once(booth, monkeypatch):
+    """Its look and the scene's state follow from the same posterior."""
+    booth.votes((0,), (0,), (1,))
+    booth.refresh()
+    fitted = []
+    evaluate = decisions.evaluate
+    monkeypatch.setattr(decisions, "evaluate", lambda *given: (fitted.append(given), evaluate(*given))[1])
+    booth.votes((0, 1))
+    booth.refresh()
+    assert len(fitted) == 1
+    monkeypatch.undo()
+    with booth.scene() as (_, scene):
+        assert scene.p_best == booth.tally().evaluation.p_best[booth.tally().evaluation.leader]
+
+
 def test_a_refresh_without_news_adds_nothing(booth):
     booth.votes((2,), (2,), (1,), (0,))
     booth.refresh()

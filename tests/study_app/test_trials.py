@@ -109,7 +109,10 @@ def test_reading_finds_the_open_trial_without_a_write(catalog, new_rater):
 
     def held(at):
         with catalog.reading() as session:
-            found = trials.held_trial(session, session.get_one(Rater, rater_id(rater)), at)
+            own = session.get_one(Rater, rater_id(rater))
+            sitting = sittings.current(session, own)
+            assert sitting is not None
+            found = trials.held_trial(session, own, sitting, at)
             return found.id if found else None
 
     assert held(START + 4 * MINUTE) == trial.id

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sqlite3
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import event, select
+from sqlalchemy.exc import OperationalError
 
-from study_app import clock, votes
+from study_app import clock, trials, votes
 from study_app.decisions import Rule
 from study_app.models import Assignment, Vote
 from tests.study_app.ballots import body_of, new_key, stored_votes
@@ -56,7 +60,15 @@ class TestOverHttp:
         first, second = (self.send(client, self.body(document), key) for _ in range(2))
         assert (first.status_code, second.status_code) == (201, 200)
         assert {**first.get_json(), "next": None} == {**second.get_json(), "next": None}
-        assert sorted(first.get_json()) == ["feedback", "hash", "next", "saved_at", "version", "vote"]
+        assert sorted(first.get_json()) == [
+            "feedback",
+            "hash",
+            "next",
+            "saved_at",
+            "trial",
+            "version",
+            "vote",
+        ]
         assert len(stored_votes(catalog)) == 1
 
     def test_two_tabs(self, client, catalog):
@@ -121,6 +133,30 @@ class TestOverHttp:
             vote = session.scalars(select(Vote).order_by(Vote.id.desc())).first()
             assert vote is not None
             assert (vote.client_at, vote.server_at) == (claimed, START)
+
+    def test_the_page_brings_its_trial_and_names_its_pictures(self, client):
+        page = client.get("/trial").text
+        (embedded,) = re.findall(r'<script type="application/json" id="trial">(.*?)</script>', page)
+        document = self.open_trial(client)
+        assert json.loads(embedded) == document
+        named = re.findall(r'<link rel="preload" as="image" href="/p/(\w+)/w480.jpg">', page)
+        assert named == [one["id"] for one in (*document["images"], *document["exposures"])]
+
+    def test_the_page_comes_without_a_trial_where_none_can_be_assigned(self, client, monkeypatch):
+        def locked(*_):
+            raise OperationalError("BEGIN IMMEDIATE", {}, sqlite3.OperationalError("database is locked"))
+
+        monkeypatch.setattr(trials, "current_trial", locked)
+        page = client.get("/trial")
+        assert page.status_code == 200
+        assert '<script type="application/json" id="trial">null</script>' in page.text
+
+    def test_the_acknowledgement_brings_the_trial_assigned_ahead(self, client):
+        document = self.open_trial(client)
+        ahead = client.get("/api/trial/next").get_json()
+        answer = self.send(client, self.body(document), new_key()).get_json()
+        assert answer["trial"] == self.open_trial(client)
+        assert [one["id"] for one in answer["trial"]["images"]] == ahead["previews"]
 
     def test_the_next_trial_does_not_wait_for_the_last_ones_statistics(self, client, monkeypatch):
         monkeypatch.setattr(votes, "follow_up", lambda *_: None)

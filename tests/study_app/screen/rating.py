@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,9 @@ def sign_in(context: BrowserContext, app: Flask, address: str, rater: Rater) -> 
 
 
 def wait_until_open(page: Page) -> None:
-    """Until all pictures are there and saving is open."""
+    """Until all pictures are there, in the viewer too, and saving is open."""
     expect(page.locator("#lock")).to_have_text(OPEN)
+    page.wait_for_function("study.screen.stack.names.length > 0")
 
 
 def wait_until_sharp(page: Page) -> None:
@@ -119,10 +120,49 @@ def screenshot(page: Page, selector: str, dpr: float) -> np.ndarray:
         pixels = np.asarray(image.convert("RGB"))
     box = page.locator(selector).bounding_box()
     assert box is not None
+    return cropped(pixels, {**box}, dpr)
+
+
+def cropped(pixels: np.ndarray, box: Mapping[str, float], dpr: float) -> np.ndarray:
+    """The part of a screen's device pixels that a box in CSS pixels covers."""
     edges = np.array([box["y"], box["y"] + box["height"], box["x"], box["x"] + box["width"]]) * dpr
     top, bottom, left, right = np.rint(edges).astype(int)
     assert np.abs(edges - (top, bottom, left, right)).max() < 0.001, edges
     return pixels[top:bottom, left:right]
+
+
+def require_exact(seen: np.ndarray, corner: Sequence[float], dpr: float, expected: np.ndarray) -> None:
+    """The stage shows a picture with one device pixel per pixel; `corner` is the picture's place in CSS pixels."""
+    at = np.array(corner) * dpr
+    left, top = np.rint(at).astype(int)
+    assert np.abs(at - (left, top)).max() < 0.001
+    height, width = expected.shape[:2]
+    rows = slice(max(0, -top), min(height, seen.shape[0] - top))
+    columns = slice(max(0, -left), min(width, seen.shape[1] - left))
+    found = seen[rows.start + top : rows.stop + top, columns.start + left : columns.stop + left]
+    assert min(found.shape[:2]) > 300
+    difference = np.abs(found.astype(int) - expected[rows, columns])
+    # Where tiles overlap, either one's JPEG may be seen. A pixel off its place would differ by 170.
+    assert difference.max() <= 20
+    assert difference.mean() < 0.1
+
+
+# Milliseconds from a key to the first frame in which the middle of the stage is another, for each of the letters
+SWITCH_TIMES = """
+  const canvas = document.querySelector("#stage canvas"), pen = canvas.getContext("2d");
+  const at = [canvas.width / 2 - 32, canvas.height / 2 - 32, 64, 64].map(Math.round);
+  const middle = () => pen.getImageData(...at).data.join();
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  const found = [];
+  for (const key of "BCDEFGHIJKLMABCDEFGHIJKLMA") {
+    const before = middle(), start = performance.now();
+    dispatchEvent(new KeyboardEvent("keydown", { key, code: `Key${key}` }));
+    let frames = 0;
+    do await frame(); while (middle() === before && ++frames < 60);
+    if (frames < 60) found.push(performance.now() - start);  // else these two pictures are alike there
+  }
+  return found;
+"""
 
 
 def decoded(folder: Path) -> np.ndarray:

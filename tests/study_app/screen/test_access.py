@@ -35,7 +35,7 @@ def test_keys_by_letter_by_place_and_switched_off(rating):
     page = rating().open()
     found = page.evaluate(
         """async () => {
-          const { find, KEYMAP } = await import("/static/keymap.js");
+          const { find, KEYMAP } = await import(new URL("keymap.js", document.querySelector("link[rel=icon]").href));
           const press = (key, code, more = {}, on = true) =>
             find({ key, code, target: document.body, ...more }, "compare", on)?.row.command ?? null;
           const input = document.createElement("textarea");
