@@ -22,7 +22,7 @@ LEAST_SHRINKING = (
     0.8  # of nodes from level to level; what does not shrink is nearly diagonal: sweeps solve it
 )
 LAST_SWEEPS = 8
-TWICE = (1, 2)  # depths that are visited twice
+TWICE = (1, 3)  # depths that are visited twice
 GOOD_ENOUGH = 0.25  # of the residual, after the first visit
 compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 
@@ -51,7 +51,7 @@ class Level:
 def levels_of_grid(down: Vector, right: Vector) -> list[Level]:
     """The levels for edge weights (H-1)xW and Hx(W-1), finest first."""
     graph = aggregation.grid_graph(down, right)
-    levels = []
+    levels: list[Level] = []
     while True:
         start, neighbour, weight, mass = graph
         strongest, total = aggregation.strongest_and_total(start, weight, mass)
@@ -80,13 +80,13 @@ def approximate_solution(levels: list[Level], right_side: Vector, depth: int = 0
     if level.dense_inverse is not None:
         return level.dense_inverse @ right_side
     solution = np.empty_like(right_side)
-    _first_sweep(*level.matrix, right_side, solution)
     if level.aggregate is None:
+        solution[:] = 0
         for _ in range(LAST_SWEEPS):
             _sweep(*level.matrix, right_side, solution)
     else:
         rest = np.zeros(level.aggregates)
-        _restrict(*level.matrix, right_side, solution, level.aggregate, rest)
+        _sweep_and_restrict(*level.matrix, right_side, level.aggregate, solution, rest)
         visit = _two_visits if depth + 1 in TWICE else approximate_solution
         _add_constants(visit(levels, rest, depth + 1), level.aggregate, solution)
     _sweep_back(*level.matrix, right_side, solution)
@@ -112,14 +112,21 @@ def _two_visits(levels: list[Level], right_side: Vector, depth: int) -> Vector:
 
 
 @compiled
-def _first_sweep(start, neighbour, weight, inverse, right_side, solution):
-    """Gauss-Seidel forward from 0."""
+def _sweep_and_restrict(start, neighbour, weight, inverse, right_side, aggregate, solution, rest):
+    """Gauss-Seidel forward from 0; its residual, added up on aggregates.
+
+    Of A = D - L - U the sweep solves (D - L) u = f, so that f - A u = U u: each node adds to those before it.
+    """
     for i in range(inverse.size):
         value = right_side[i]
         for k in range(start[i], start[i + 1]):
             if neighbour[k] < i:
                 value += weight[k] * solution[neighbour[k]]
-        solution[i] = value * inverse[i]
+        value *= inverse[i]
+        solution[i] = value
+        for k in range(start[i], start[i + 1]):
+            if neighbour[k] < i and aggregate[neighbour[k]] >= 0:
+                rest[aggregate[neighbour[k]]] += weight[k] * value
 
 
 @compiled
@@ -149,17 +156,6 @@ def _multiply(start, neighbour, weight, inverse, vector, product):
         for k in range(start[i], start[i + 1]):
             value -= weight[k] * vector[neighbour[k]]
         product[i] = value
-
-
-@compiled
-def _restrict(start, neighbour, weight, inverse, right_side, solution, aggregate, rest):
-    """Add up the residual on aggregates."""
-    for i in range(inverse.size):
-        if aggregate[i] >= 0:
-            value = right_side[i] - solution[i] / inverse[i]
-            for k in range(start[i], start[i + 1]):
-                value += weight[k] * solution[neighbour[k]]
-            rest[aggregate[i]] += value
 
 
 @compiled

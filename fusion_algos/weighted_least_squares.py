@@ -48,19 +48,20 @@ def solve_weighted_laplacian(
     _multiply(down, right, solution, image)
     rest = target - image
     error = approximate_solution(levels, rest.ravel()).reshape(target.shape)  # about that of the solution
-    direction, along = error, np.vdot(rest, error)
+    direction, along = error.copy(), np.vdot(rest, error)
     for _ in range(MOST_STEPS):
-        if np.abs(error).max() <= tolerance / SAFETY:
+        if max(error.max(), -error.min()) <= tolerance / SAFETY:
             solution += error
             return solution + (target.mean() - solution.mean())
         _multiply(down, right, direction, image)
         step = along / np.vdot(direction, image)
-        solution += step * direction
-        rest -= step * image
+        _add(step, direction, solution)
+        _add(-step, image, rest)
         error = approximate_solution(levels, rest.ravel()).reshape(target.shape)
-        direction = (
-            error - (step * np.vdot(error, image) / along) * direction
-        )  # flexible: Polak and Ribière's formula
+        direction *= (
+            -step * np.vdot(error, image) / along
+        )  # Polak and Ribière: the preconditioner is not quite linear
+        direction += error
         along = np.vdot(rest, error)
     raise ArithmeticError(
         f"no solution to {tolerance:g} in {MOST_STEPS} steps: weights too far apart for float64"
@@ -95,3 +96,11 @@ def _multiply(down, right, u, product):
                 flow = down[i - 1, j] * (u[i - 1, j] - u[i, j])
                 product[i - 1, j] += flow
                 product[i, j] -= flow
+
+
+@compiled
+def _add(factor, plane, total):
+    """total += factor plane, without a plane between."""
+    for i in range(total.shape[0]):
+        for j in range(total.shape[1]):
+            total[i, j] += factor * plane[i, j]

@@ -1,6 +1,7 @@
 """A trained network as one ONNX file for pictures of any size, and the proof that it computes the same.
 
-The TorchScript exporter is used: the newer one needs onnxscript and turns dynamic padding into fixed sizes.
+The TorchScript exporter is used: the newer one needs a further package, onnxscript. A network whose sizes are
+multiples of m is padded by reflection inside the graph, which asks for sides above m / 2.
 """
 
 from __future__ import annotations

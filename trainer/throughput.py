@@ -96,11 +96,13 @@ class Stopwatch:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Around work that is no training: validation, checkpoints."""
+        """Around work that is no training: validation, checkpoints, the start of a loader."""
         self._settle()
-        began = time.perf_counter()
+        began, waiting = time.perf_counter(), self._waiting
         yield
+        self._settle()
         self._began += time.perf_counter() - began
+        self._waiting = waiting
 
     def _start(self) -> None:
         self._pixels, self._waiting, self._began = 0, 0.0, time.perf_counter()

@@ -134,7 +134,7 @@ def test_batch_norm_shifts_without_scale_and_its_modes_differ():
 
 
 def test_joint_loss_reaches_both_networks_and_falls():
-    network = Drht(output_norm="none").train()
+    network = Drht().train()
     batch = scene_batch()
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     history: list[dict[str, Tensor]] = []
@@ -177,7 +177,7 @@ def test_losses_are_the_plain_formulas_under_a_mask():
 
 
 def test_hdr_is_the_light_of_the_rendering():
-    network = Drht(output_norm="none").eval()
+    network = Drht().eval()
     inputs = Inputs(torch.rand(1, 3, 32, 32))
     with torch.no_grad():
         light = network.hdr(inputs)

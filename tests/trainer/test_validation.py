@@ -106,7 +106,7 @@ def test_stopwatch_by_a_clock_of_our_own(monkeypatch):
         now += 1.0
     now += 3.0
     watch.count(2_000_000)
-    with watch.paused():
+    with watch.paused(), watch.waiting():
         now += 100.0
     assert watch.lap() == Throughput(4.0, 2.0, 1.0, None)
     now += 4.0

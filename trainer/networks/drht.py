@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.inputs import Batch, Inputs
-from trainer.networks.drht_layers import LAYOUTS, OUTPUT_NORMS, SKIPS, STATISTICS, AutoEncoder
+from trainer.networks.drht_layers import LAYOUTS, SKIPS, STATISTICS, AutoEncoder
 
 BRIGHTEST = 2.0**6  # of the HDR target, reference white = 1
 CLIPPED_ERROR = 0.07
@@ -28,8 +28,8 @@ class Drht(nn.Module):
 
     skip: how a decoder's features d and the encoder's e of the same size meet: "mix" d + e + d e, "sum" or "concat".
     bn_eval: statistics in evaluation, "running" or "batch" (a batch's own, as released: tiles then differ).
-    output_norm: "batch" as released, or "none": a normalised output without a scale keeps unit variance over the
-    batch whatever it learns, so it cannot come near a picture whose estimate is already good.
+    The output layers are normalised like all others, as released. Without a learnt scale they keep unit variance over
+    a batch; training pays for that with a few pixels far below 0, where ELU ends at -1.
     loss: "mse", or "clipped_l1", the release's mean absolute error held at .07, where its gradient is 0; the clip
     begins when the error first falls below that, or nothing would ever be learnt.
     """
@@ -50,20 +50,18 @@ class Drht(nn.Module):
         hdr_weight: float = 1.0,
         bn_eval: str = "running",
         bn_decay: float = 0.999,
-        output_norm: str = "batch",
         loss: str = "mse",
     ) -> None:
         super().__init__()
         _one_of("layout", layout, tuple(LAYOUTS))
         _one_of("skip", skip, SKIPS)
         _one_of("bn_eval", bn_eval, STATISTICS)
-        _one_of("output_norm", output_norm, OUTPUT_NORMS)
         _one_of("loss", loss, ("mse", "clipped_l1"))
         self.alpha, self.gamma, self.delta = alpha, gamma, delta
         self.hdr_weight, self.loss = hdr_weight, loss
 
         def auto_encoder() -> AutoEncoder:
-            return AutoEncoder(layout, skip, bn_decay=bn_decay, bn_eval=bn_eval, output_norm=output_norm)
+            return AutoEncoder(layout, skip, bn_decay=bn_decay, bn_eval=bn_eval)
 
         self.hdr_encoder = auto_encoder() if hdr_network else None
         self.ldr_encoder = auto_encoder()

@@ -10,7 +10,6 @@ from torch.nn import functional
 LAYOUTS = {"paper": (9, 5, 3, 5, 9), "release": (1, 7, 5, 5, 7)}
 SKIPS = ("mix", "sum", "concat")
 STATISTICS = ("running", "batch")
-OUTPUT_NORMS = ("batch", "none")
 ENCODER = (64, 64, 128, 256, 256, 512)
 DECODER = (256, 256, 128, 64, 64)
 NORM_EPSILON = 1e-3
@@ -86,9 +85,7 @@ class Layer(nn.Module):
 class AutoEncoder(nn.Module):
     """3 channels -> 3 channels through a 512-channel latent at 1/32 of the size; height and width multiples of 32."""
 
-    def __init__(
-        self, layout: str, skip: str, *, bn_decay: float, bn_eval: str, output_norm: str = "batch"
-    ) -> None:
+    def __init__(self, layout: str, skip: str, *, bn_decay: float, bn_eval: str) -> None:
         super().__init__()
         conv1, conv2, conv3, deconv4, deconv5 = LAYOUTS[layout]
 
@@ -108,8 +105,7 @@ class AutoEncoder(nn.Module):
             Layer(a, b, kernel, 2, norm(b), up=True)
             for a, b, kernel in zip(widths, DECODER, (3, 3, 3, deconv4, deconv5), strict=True)
         )
-        last = norm(3) if output_norm == "batch" else nn.Identity()
-        self.output = Layer(widened * DECODER[-1], 3, 1, 1, last)
+        self.output = Layer(widened * DECODER[-1], 3, 1, 1, norm(3))
         self.skip = skip
 
     def forward(self, picture: Tensor, added: Tensor) -> Tensor:
