@@ -13,6 +13,7 @@ from trainer.scores import METRICS
 GATE = {"itself_mean": 32.0, "itself_p5": 28.0, "well_change": -0.1}  # least dB, see `do_no_harm`
 PERCENTILE = 5
 KEYS = list(METRICS)
+OVERVIEW = {"psnr": "dB", "ssim_rgb_g11": "SSIM"}
 TABLES = ("under", "over", "well", ITSELF)  # and one per EV bin
 
 
@@ -66,6 +67,14 @@ def scene_differences(rows: pd.DataFrame, against: str) -> pd.DataFrame:
         return (by_image * np.nan).groupby(level="scene").mean()
     others = pd.DataFrame({column: by_image[(column[0], against)] for column in by_image.columns})
     return (by_image - others).groupby(level="scene").mean()
+
+
+def overview(summary: pd.DataFrame) -> pd.DataFrame:
+    """Methods x (kind of input, mean PSNR and SSIM): what fits a terminal; the report has the rest with its intervals."""
+    shown = summary[summary["table"].isin(TABLES) & summary["metric"].isin(OVERVIEW)]
+    wide = shown.pivot_table(index="method", columns=["table", "metric"], values="mean", sort=False)
+    wide.columns = [f"{table} {OVERVIEW[metric]}" for table, metric in wide.columns]
+    return wide.rename_axis(None)
 
 
 def do_no_harm(images: pd.DataFrame) -> pd.DataFrame:

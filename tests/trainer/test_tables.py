@@ -12,7 +12,7 @@ from trainer.report import document, markdown, markdown_table
 from trainer.report_figure import comparison_figure
 from trainer.scored_scenes import Failure
 from trainer.scores import METRICS
-from trainer.tables import do_no_harm, summary, tables_of
+from trainer.tables import do_no_harm, overview, summary, tables_of
 
 
 def row(method, scene, kind, psnr, *, picture=1, ev=-2.0):
@@ -166,3 +166,17 @@ def test_the_figure_is_a_picture():
     assert drawn.shape[0] > 200
     assert drawn.shape[1] > 300
     assert (drawn == 255).all(axis=2).mean() < 0.99
+
+
+def test_overview_has_a_row_per_method_and_says_where_one_has_no_figure():
+    rows = [
+        ("under", "identity", "psnr", 8.0),
+        ("under", "lime", "psnr", 14.0),
+        ("over", "identity", "psnr", 11.0),
+        ("over", "identity", "fsim", 0.5),
+        ("EV +2", "identity", "psnr", 12.0),
+    ]
+    shown = overview(pd.DataFrame(rows, columns=["table", "method", "metric", "mean"]))
+    assert list(shown.columns) == ["under dB", "over dB"]
+    assert shown.loc["identity"].tolist() == [8.0, 11.0]
+    assert math.isnan(shown.loc["lime", "over dB"])

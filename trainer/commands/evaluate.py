@@ -18,6 +18,7 @@ from trainer.methods import NetworkMethod, network_method, split_names
 from trainer.report import write_report
 from trainer.report_figure import comparison_figure, missing_for_figure
 from trainer.scene_views import Protocol, scenes_of
+from trainer.tables import overview
 
 TEST_LOG = "test_log.jsonl"
 SOMETHING_FAILED = 1
@@ -149,5 +150,6 @@ def _write(evaluation: Evaluation, folder: Path) -> None:
     else:
         replace_file(folder / "evaluation.png", comparison_figure(evaluation.summary))
         written.append(folder / "evaluation.png")
-    click.echo((folder / "evaluation.md").read_text(encoding="utf-8"))
-    click.echo("\n".join(str(path) for path in written))
+    click.echo(overview(evaluation.summary).to_string(float_format=lambda value: f"{value:.3g}", na_rep="-"))
+    click.echo("\nWith intervals, more metrics, every EV and the costs:")
+    click.echo("\n".join(f"  {path}" for path in written))
