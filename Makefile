@@ -8,7 +8,7 @@ PORT ?= 8000
 PRESET ?= demo
 MODEL ?= runs/models/$(PRESET)
 SPLIT ?= val
-BASELINES ?= identity gamma_fit hist_eq clahe lime
+BASELINES ?= all
 # The newest export of DATA, unless DATASET names one; an unfinished one has no manifest.
 DATASET ?= $(patsubst %/manifest.csv,%,$(firstword $(shell ls -t $(DATA)/exports/*/manifest.csv 2>/dev/null)))
 VENV := .venv
