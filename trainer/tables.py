@@ -70,7 +70,7 @@ def scene_differences(rows: pd.DataFrame, against: str) -> pd.DataFrame:
 
 
 def overview(summary: pd.DataFrame) -> pd.DataFrame:
-    """Methods x (kind of input, mean PSNR and SSIM): what fits a terminal; the report has the rest with its intervals."""
+    """Methods x (kind of input, mean PSNR and SSIM): for a terminal; the report has intervals and the rest."""
     shown = summary[summary["table"].isin(TABLES) & summary["metric"].isin(OVERVIEW)]
     wide = shown.pivot_table(index="method", columns=["table", "metric"], values="mean", sort=False)
     wide.columns = [f"{table} {OVERVIEW[metric]}" for table, metric in wide.columns]
