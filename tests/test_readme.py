@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from builder.__main__ import main as builder
 from fusion_algos import ALGORITHMS
 from study_app.__main__ import main as study_app
+from trainer.__main__ import main as trainer
+from trainer.settings import preset_names
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,11 +34,13 @@ def test_every_make_target_named_exists():
         assert f"make {target} " in listed, target
 
 
-PROGRAMS = {"builder": builder, "study_app": study_app}
+PROGRAMS = {"builder": builder, "study_app": study_app, "trainer": trainer}
+OTHERS_OPTIONS = {"--threads", "--nproc-per-node"}  # gunicorn's and torchrun's
 
 
 @pytest.mark.parametrize(
-    ("program", "command"), sorted(set(re.findall(r"python -m (builder|study_app) ([a-z-]+)", README)))
+    ("program", "command"),
+    sorted(set(re.findall(r"python -m (builder|study_app|trainer) ([a-z-]+)", README))),
 )
 def test_every_command_named_exists(program, command):
     assert CliRunner().invoke(PROGRAMS[program], [command, "--help"]).exit_code == 0
@@ -48,12 +52,12 @@ def test_every_option_named_exists():
         for program in PROGRAMS.values()
         for command in program.list_commands(None)  # type: ignore[arg-type]
     )
-    for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)) - {"--threads"}:  # gunicorn's
+    for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)) - OTHERS_OPTIONS:
         assert option in texts, option
 
 
 def test_every_file_named_exists():
-    for path in set(re.findall(r"`((?:builder|fusion_algos|study_app)/[\w./]*)`", README)):
+    for path in set(re.findall(r"`((?:builder|fusion_algos|study_app|trainer)/[\w./]*)`", README)):
         assert (ROOT / path).exists(), path
     for path in re.findall(r"\]\((docs/[^)]+)\)", README):
         assert (ROOT / path).is_file(), path
@@ -61,3 +65,7 @@ def test_every_file_named_exists():
 
 def test_no_line_is_left_to_fill_in():
     assert not re.search(r"ALGORITHM_TABLE|BENCHMARK_FIGURES|TODO", README)
+
+
+def test_every_preset_is_named():
+    assert [name for name in preset_names() if f"`{name}`" not in README] == []
