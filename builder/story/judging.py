@@ -17,8 +17,8 @@ from builder.story.source import Missing, Source
 
 REFERENCE_SCENES, MANIFEST_ROWS = 4, 6
 VERDICTS = {
-    "accept": "one candidate is the best",
-    "accept-equivalent": "the best, and what is as good as it, are known",
+    "accept": "accept: the best",
+    "accept-equivalent": "accept-equivalent: the best or hardly less liked",
 }
 
 
@@ -83,7 +83,7 @@ def _picks(source: Source, scene: str) -> Element:
 
 def _verdict(reference: Mapping[str, Any]) -> Element:
     facts = [
-        ("Verdict", reference["verdict"]),
+        ("Verdict", VERDICTS.get(reference["verdict"], reference["verdict"])),
         ("Reference", reference["algorithm"]),
         ("P_best", _figure(reference["p_best"])),
         ("Raters", str(reference["raters"])),

@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element
 
 from builder.dataset.finished import Pair
 from builder.story.charts import Curve, Interval, curves, intervals
+from builder.story.judging import stamp_notice
 from builder.story.making import ev_text
 from builder.story.markup import Child, code, element, paragraph, table
-from builder.story.judging import stamp_notice
 from builder.story.pictures import captioned, picture
 from builder.story.source import Missing, Source
 
@@ -23,6 +23,7 @@ GATE = {
     "well_change": "well-exposed, change dB",
 }
 UNKNOWN = "–"
+MEAN, DIFFERENCE = ("mean", "low", "high"), ("difference", "difference_low", "difference_high")
 
 
 def training(source: Source) -> list[Element]:
@@ -45,7 +46,7 @@ def training(source: Source) -> list[Element]:
             "A network learns to turn any one exposure into the reference of its scene. This one is ",
             code(settings["network"]), f", trained for {losses[-1]['step']:,} of {steps:,} steps with {batch} crops of "
             f"{settings['data']['crop']} pixels each, seed {settings['run']['seed']}. Validation scenes take no part in "
-            "training; they choose which state of the network is kept.",
+            "it; they choose which state of the network is kept.",
         ),
         element("div", *charts, class_="charts"),
     ]  # fmt: skip
@@ -98,8 +99,11 @@ def _comparison(source: Source, kind: str) -> Element:
     lines = [
         (
             _method(source, method),
-            *(_with_interval(cells.get((method, key)), digits) for key, (_, digits) in COLUMNS.items()),
-            _difference(cells.get((method, "psnr"))),
+            *(
+                _with_interval(cells.get((method, key)), MEAN, f".{digits}f")
+                for key, (_, digits) in COLUMNS.items()
+            ),
+            _with_interval(cells.get((method, "psnr")), DIFFERENCE, "+.2f"),
         )
         for method in methods
     ]
@@ -128,25 +132,21 @@ def _number(text: str) -> float:
     return float(text) if text else math.nan
 
 
-def _with_interval(row: Mapping[str, str] | None, digits: int) -> str:
-    mean, low, high = (_number(row[key]) if row else math.nan for key in ("mean", "low", "high"))
+def _with_interval(row: Mapping[str, str] | None, names: Sequence[str], form: str) -> Child:
+    """A mean, and its interval below it; `names` are the columns of the three."""
+    mean, low, high = (_number(row[name]) if row else math.nan for name in names)
     if math.isnan(mean):
         return UNKNOWN
-    return f"{mean:.{digits}f}" + ("" if math.isnan(low) else f" [{low:.{digits}f}, {high:.{digits}f}]")
-
-
-def _difference(row: Mapping[str, str] | None) -> str:
-    names = ("difference", "difference_low", "difference_high")
-    mean, low, high = (_number(row[key]) if row else math.nan for key in names)
-    if math.isnan(mean):
-        return UNKNOWN
-    text = f"{mean:+.2f}" + ("" if math.isnan(low) else f" [{low:+.2f}, {high:+.2f}]")
-    return text.replace("-", "−")
+    if math.isnan(low):
+        return format(mean, form)
+    interval = element("span", f"[{low:{form}}, {high:{form}}]".replace("-", "−"), class_="interval")
+    return element("span", f"{mean:{form}} ".replace("-", "−"), interval)
 
 
 def _interval(source: Source, row: Mapping[str, str]) -> Interval:
     kind = "network" if row["method"] in source.networks else ""
-    return Interval(row["method"], *(_number(row[key]) for key in ("mean", "low", "high")), kind)
+    mean, low, high = (_number(row[key]) for key in MEAN)
+    return Interval(row["method"], mean, low, high, kind)
 
 
 def _gate(source: Source) -> list[Element]:
@@ -239,7 +239,7 @@ def steps(source: Source) -> list[Element]:
     ]
     total = sum(seconds for _, seconds, _ in done)
     parts = [
-        paragraph(f"{len(done)} commands, {_duration(total)} in all, on one machine. {note}"),
+        paragraph(f"Each command as it was called, in order: {len(done)} in {_duration(total)}. {note}"),
         table(("command", "start, UTC", "took"), rows),
     ]
     if records:

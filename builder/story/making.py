@@ -31,14 +31,23 @@ def brackets(source: Source) -> list[Element]:
     return [
         paragraph(
             f"{len(source.scenes)} scenes with {frames} photographs went in, several exposures of each view. ",
-            "No single one of them shows everything: the dark ones hold the window, the bright ones the corners. "
+            "No single one of them shows everything: the dark ones keep the lights, the bright ones the shadows. "
             "This is the bracket of ", code(scene.name), ", which the story follows; relative exposure and shutter "
             "time are those that the builder read from the files.",
         ),
+        *_simulation_notice(source),
         strip,
         element("h3", f"All {len(source.scenes)} scenes, each by its middle exposure"),
         contact,
     ]  # fmt: skip
+
+
+def _simulation_notice(source: Source) -> list[Element]:
+    count = source.simulated_frames
+    if not count:
+        return []
+    words = f"{count} photographs of this run were computed from models of scenes; no camera took them."
+    return [paragraph(element("strong", "Simulated: "), words, class_="notice")]
 
 
 def _frame(scene: SceneFacts, frame: Frame) -> Element:

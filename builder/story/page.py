@@ -23,15 +23,16 @@ class Section:
     read: str  # the files that its figures come from
 
 
+EXPORT, TRAINING, EVALUATION = "of the export", "of the training", "of the evaluation"
 SECTIONS = (
     Section("brackets", "What went in", making.brackets, "catalog, previews/"),
     Section("candidates", "Many ways to fuse a bracket", making.candidates, "catalog, previews/"),
-    Section("raters", "What the raters picked", judging.raters, "candidates.csv and scenes.jsonl of the export"),
-    Section("references", "The references", judging.references, "manifest.csv, inputs/, references/ of the export"),
-    Section("left-out", "What did not become a reference", judging.left_out, "excluded.csv of the export, catalog"),
-    Section("dataset", "The dataset", judging.dataset, "manifest.csv of the export"),
-    Section("training", "A network learns from it", learning.training, "metrics.jsonl and settings.toml of the training"),
-    Section("evaluation", "Beside the classics", learning.evaluation, "summary.csv and evaluation.json of the evaluation"),
+    Section("raters", "What the raters picked", judging.raters, f"candidates.csv, scenes.jsonl {EXPORT}"),
+    Section("references", "The references", judging.references, f"manifest.csv, inputs/, references/ {EXPORT}"),
+    Section("left-out", "What did not become a reference", judging.left_out, f"excluded.csv {EXPORT}, catalog"),
+    Section("dataset", "The dataset", judging.dataset, f"manifest.csv {EXPORT}"),
+    Section("training", "A network learns from it", learning.training, f"metrics.jsonl, settings.toml {TRAINING}"),
+    Section("evaluation", "Beside the classics", learning.evaluation, f"summary.csv, evaluation.json {EVALUATION}"),
     Section("enhanced", "Before and after", learning.enhanced, "the enhanced pictures, manifest.csv, images.csv"),
     Section("steps", "How this was made", learning.steps, "steps.tsv and runs/*/run.json of the data folder"),
 )  # fmt: skip
@@ -96,7 +97,7 @@ def _numbers(source: Source) -> list[Element]:
         (sum(1 for one in scenes for each in one.candidates if each.picture), "candidates"),
     ]
     try:
-        figures += [(len(source.judged), "references"), (len(source.pairs), "training and test pairs")]
+        figures += [(len(source.judged), "references"), (len(source.pairs), "pairs of input and reference")]
         notice = judging.stamp_notice(source)
     except Missing:
         notice = []
@@ -115,7 +116,7 @@ def _first_sight(source: Source) -> list[Element]:
     cells = []
     for pair, path in pairs:
         before = picture(source.exported(pair.input), f"{pair.scene} at {making.ev_text(pair.relative_ev)}")
-        cells.append(captioned(before, f"a photograph at {making.ev_text(pair.relative_ev)}"))
+        cells.append(captioned(before, f"one exposure of {pair.scene}, {making.ev_text(pair.relative_ev)}"))
         cells.append(
             captioned(
                 picture(path, f"{pair.scene} after the network"),

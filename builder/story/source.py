@@ -79,7 +79,7 @@ class Source:
     def shown(self, path: Path) -> str:
         """A path as the reader would type it; those outside by their last parts, which name no home folder."""
         here = Path(os.path.relpath(path, self.data.parent))
-        return here.as_posix() if ".." not in here.parts else "/".join(path.parts[-2:])
+        return "/".join(path.parts[-2:]) if ".." in here.parts else here.as_posix()
 
     @cached_property
     def scenes(self) -> Mapping[str, SceneFacts]:
@@ -167,6 +167,15 @@ class Source:
     def report(self) -> Mapping[str, Any]:
         """evaluation.json."""
         return _read(self.evaluated("evaluation.json"), json.loads)
+
+    @cached_property
+    def simulated_frames(self) -> int:
+        """How many photographs of sequences.csv lie in the data folder's own simulation."""
+        path, folder = self.data / "sequences.csv", (self.data / "simulated").resolve()
+        rows = _read(path, _rows) if path.is_file() else []
+        return sum(
+            row["role"] == "frame" and Path(row["file"]).resolve().is_relative_to(folder) for row in rows
+        )
 
     @property
     def networks(self) -> Sequence[str]:
