@@ -56,7 +56,7 @@ evaluate: $(READY_TRAIN)  ## the table of MODEL beside the baselines: [SPLIT=val
 enhance: $(READY_TRAIN)  ## photographs through MODEL: PHOTOS=folder or files [OUTPUT=runs/enhanced]
 	$(RUN) -m trainer enhance "$(MODEL)" $(PHOTOS) --output "$(if $(OUTPUT),$(OUTPUT),runs/enhanced)"
 
-demo: $(READY_STUDY) $(READY_TRAIN)  ## all of it on simulated scenes in runs/demo, up to a trained network and a page that shows it
+demo: $(READY_STUDY) $(READY_TRAIN)  ## all of it on simulated scenes, up to a trained network and a page that shows it: runs/demo/story.html
 	rm -rf $(DEMO)
 	mkdir -p $(DEMO)
 	$(call demo_step,$(RUN) -m builder simulate --count 24 --size 480x320 --output $(DEMO)/simulated)

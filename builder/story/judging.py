@@ -204,9 +204,9 @@ def dataset(source: Source) -> list[Element]:
     rows = [
         (split, counts[split], f"{counts[split]} pairs of {scenes[split]} scenes", "") for split in SPLITS
     ]
-    columns = ("input", "reference", "relative EV", "seconds", "width", "height", "SHA-256 of the input")
+    columns = ("input", "reference", "exposure", "seconds", "width", "height", "SHA-256 of the input")
     excerpt = [
-        (code(one.input), code(one.reference), f"{one.relative_ev:g}" if one.relative_ev is not None else "–",
+        (code(one.input), code(one.reference), ev_text(one.relative_ev),
          f"{one.seconds:g}" if one.seconds else "–", str(one.width), str(one.height), f"{one.input_sha256[:12]}…")
         for one in _excerpt(source)
     ]  # fmt: skip

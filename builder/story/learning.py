@@ -45,8 +45,8 @@ def training(source: Source) -> list[Element]:
         paragraph(
             "A network learns to turn any one exposure into the reference of its scene. This one is ",
             code(settings["network"]), f", trained for {losses[-1]['step']:,} of {steps:,} steps with {batch} crops of "
-            f"{settings['data']['crop']} pixels each, seed {settings['run']['seed']}. Validation scenes take no part in "
-            "it; they choose which state of the network is kept.",
+            f"{settings['data']['crop']} pixels each, seed {settings['run']['seed']}. Validation scenes take no part: "
+            "they choose which state of the network is kept.",
         ),
         element("div", *charts, class_="charts"),
     ]  # fmt: skip
@@ -153,8 +153,13 @@ def _gate(source: Source) -> list[Element]:
     """Which methods spoil what needs nothing, in the evaluation's own words."""
     rows = source.report["do_no_harm"]
     lines = [
-        (_method(source, row["method"]), row["harm"] or "passed", *(_two(row[key]) for key in GATE)) for row in rows
-    ]  # fmt: skip
+        (
+            _method(source, row["method"]),
+            f"harms: {row['harm']}" if row["harm"] else "passed",
+            *(_two(row[key]) for key in GATE),
+        )
+        for row in rows
+    ]
     return [
         element("h3", "Do no harm: references and well-exposed pictures as input"),
         table(("method", "verdict", *GATE.values()), lines, texts=2),
@@ -176,8 +181,8 @@ def enhanced(source: Source) -> list[Element]:
         raise Missing(f"{source.shown(source.enhanced)} has no enhanced version of an input of the dataset")
     return [
         paragraph(
-            "Single exposures through the trained network: the darkest and the brightest of each scene that was kept "
-            "from it. The reference stands beside them; the network saw neither scene nor reference.",
+            "Single exposures through the trained network: the darkest and the brightest of each scene that it was "
+            "not trained on. The reference stands beside them.",
         ),
         *rows,
     ]

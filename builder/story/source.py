@@ -170,12 +170,11 @@ class Source:
 
     @cached_property
     def simulated_frames(self) -> int:
-        """How many photographs of sequences.csv lie in the data folder's own simulation."""
+        """How many accepted photographs of sequences.csv lie in the data folder's own simulation."""
         path, folder = self.data / "sequences.csv", (self.data / "simulated").resolve()
         rows = _read(path, _rows) if path.is_file() else []
-        return sum(
-            row["role"] == "frame" and Path(row["file"]).resolve().is_relative_to(folder) for row in rows
-        )
+        taken = [row["file"] for row in rows if (row["status"], row["role"]) == ("accepted", "frame")]
+        return sum(Path(file).resolve().is_relative_to(folder) for file in taken)
 
     @property
     def networks(self) -> Sequence[str]:
