@@ -139,11 +139,10 @@ def references(source: Source) -> list[Element]:
     for pair in source.pairs:
         by_scene.setdefault(pair.scene, []).append(pair)
     followed = source.followed.name
-    names = sorted(by_scene, key=lambda name: (name != followed, name.rsplit("-0", 1)[-1], name))
-    kinds: dict[str, str] = {}
-    for name in names:  # one scene of each place first
-        kinds.setdefault(name.split("-0")[0], name)
-    chosen = [*kinds.values(), *(name for name in names if name not in kinds.values())][:REFERENCE_SCENES]
+    others = sorted(name for name in by_scene if name != followed)
+    count = min(REFERENCE_SCENES - 1, len(others))
+    spread = [others[(2 * place + 1) * len(others) // (2 * count)] for place in range(count)]
+    chosen = [*(name for name in by_scene if name == followed), *spread]
     return [
         paragraph(
             f"The winner becomes the reference of its scene: {len(by_scene)} of them. Beside three of the "
@@ -182,8 +181,18 @@ def left_out(source: Source) -> list[Element]:
     return [
         paragraph(f"{len(rows)} of {len(source.scenes)} scenes are not in the dataset ({reasons}). A wrong pair "
                   "teaches a network what is wrong, so each scene has to earn its place."),
+        *_simulated_raters_notice(source),
         element("div", *(_excluded(source, row) for row in rows), class_="contact wide"),
     ]  # fmt: skip
+
+
+def _simulated_raters_notice(source: Source) -> list[Element]:
+    """The sentences of excluded.csv speak of people."""
+    if not any("simulated" in one["reference"]["stamp"] for one in source.judged.values()):
+        return []
+    return [
+        paragraph("Raters of this run were simulated, also where a sentence says people.", class_="notice")
+    ]
 
 
 def _excluded(source: Source, row: Mapping[str, str]) -> Element:

@@ -116,6 +116,29 @@ def test_simulated_raters_are_marked_with_their_number(published, page):
     stamped = [one for one in lines(published / "scenes.jsonl") if one["reference"]["stamp"]]
     assert len(stamped) == 1
     assert f"{len(stamped)} of {len(lines(published / 'scenes.jsonl'))} references" in page.texts["raters"]
+    assert "were simulated" in page.texts["left-out"]
+
+
+def test_simulated_brackets_are_marked_and_counted(tmp_path):
+    data = fake_dataset(tmp_path / "data", many_scenes(1))
+    table = [
+        "status,role,file",
+        f"accepted,frame,{data}/simulated/photos/a/1.jpg",
+        "accepted,frame,/photos/2.jpg",
+    ]
+    (data / "sequences.csv").write_text(
+        "\n".join([*table, f"rejected,frame,{data}/simulated/photos/b/1.jpg"])
+    )
+    write_story(data, StoryRequest(tmp_path / "story.html"))
+    page = Page((tmp_path / "story.html").read_text(encoding="utf-8"))
+    assert "Simulated:  1 photographs" in page.texts["brackets"]
+
+
+def test_references_stand_beside_their_exposures(published, page):
+    text = page.texts["references"]
+    scenes = [row["scene"] for row in rows(published / "manifest.csv")]
+    assert text.count("reference ") >= 4
+    assert len({name for name in scenes if f" {name} " in text}) == 4
 
 
 def test_what_is_left_out_stands_there_with_its_reason(published, page):
