@@ -11,6 +11,7 @@ SPLIT ?= val
 BASELINES ?= all
 # The newest export of DATA, unless DATASET names one; an unfinished one has no manifest.
 DATASET ?= $(patsubst %/manifest.csv,%,$(firstword $(shell ls -t $(DATA)/exports/*/manifest.csv 2>/dev/null)))
+DEMO := runs/demo
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
@@ -18,6 +19,12 @@ READY_STUDY := $(VENV)/.ready-study
 READY_TRAIN := $(VENV)/.ready-train
 READY_TEST := $(VENV)/.ready-test
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# Runs a command and notes its start, its seconds and itself for the page of the demo.
+define demo_step
+	@echo '$(1)'
+	@start=$$(date -u +%Y-%m-%dT%H:%M:%S); clock=$$(date +%s); $(1) && printf '%s\t%s\t%s\n' $$start $$(($$(date +%s) - clock)) '$(1)' >> $(DEMO)/steps.tsv
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build-dataset serve decide export train evaluate enhance demo contact-sheets status doctor test check proof format benchmark clean
@@ -49,14 +56,20 @@ evaluate: $(READY_TRAIN)  ## the table of MODEL beside the baselines: [SPLIT=val
 enhance: $(READY_TRAIN)  ## photographs through MODEL: PHOTOS=folder or files [OUTPUT=runs/enhanced]
 	$(RUN) -m trainer enhance "$(MODEL)" $(PHOTOS) --output "$(if $(OUTPUT),$(OUTPUT),runs/enhanced)"
 
-demo: $(READY_STUDY)  ## all of it on simulated scenes in runs/demo: candidates, simulated raters, verdicts, export
-	rm -rf runs/demo
-	$(RUN) -m builder build --simulated --data runs/demo
-	$(RUN) -m study_app create --open --seed 1 --data runs/demo
-	$(RUN) -m study_app simulate-raters --data runs/demo
-	$(RUN) -m study_app decide --data runs/demo
-	$(RUN) -m study_app report --data runs/demo
-	FOUNDRY_EXPORT_LICENSE=CC0-1.0 $(RUN) -m builder export --data runs/demo --version demo
+demo: $(READY_STUDY) $(READY_TRAIN)  ## all of it on simulated scenes, up to a trained network and a page that shows it: runs/demo/story.html
+	rm -rf $(DEMO)
+	mkdir -p $(DEMO)
+	$(call demo_step,$(RUN) -m builder simulate --count 24 --size 480x320 --output $(DEMO)/simulated)
+	$(call demo_step,$(RUN) -m builder build $(DEMO)/simulated/photos --data $(DEMO))
+	$(call demo_step,$(RUN) -m study_app create --open --seed 1 --data $(DEMO))
+	$(call demo_step,$(RUN) -m study_app simulate-raters --data $(DEMO))
+	$(call demo_step,$(RUN) -m study_app decide --data $(DEMO))
+	$(call demo_step,$(RUN) -m study_app report --data $(DEMO))
+	$(call demo_step,FOUNDRY_EXPORT_LICENSE=CC0-1.0 $(RUN) -m builder export --data $(DEMO) --version demo)
+	$(call demo_step,$(RUN) -m trainer train $(DEMO)/exports/demo --preset demo --output $(DEMO)/models/demo)
+	$(call demo_step,$(RUN) -m trainer evaluate $(DEMO)/exports/demo $(DEMO)/models/demo $(BASELINES) --split test --output $(DEMO)/evaluation)
+	$(call demo_step,$(RUN) -m trainer enhance $(DEMO)/models/demo $(DEMO)/exports/demo/test/inputs --output $(DEMO)/enhanced)
+	$(RUN) -m builder story --data $(DEMO) --evaluation $(DEMO)/evaluation --model $(DEMO)/models/demo --enhanced $(DEMO)/enhanced --output $(DEMO)/story.html
 
 contact-sheets: $(READY)  ## one page per scene with exposures and candidates, in DATA/contact_sheets
 	$(RUN) -m builder contact-sheet --data "$(DATA)"

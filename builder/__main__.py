@@ -280,6 +280,30 @@ def export(
 
 
 @main.command()
+@click.option("--dataset", type=PATH, help="An export.  [default: the newest of DATA/exports]")
+@click.option("--evaluation", type=PATH, metavar="DIR", help="Folder of python -m trainer evaluate.")
+@click.option("--model", type=PATH, metavar="RUN", help="Folder of python -m trainer train.")
+@click.option(
+    "--enhanced", type=PATH, metavar="DIR", help="Inputs of a split, enhanced by python -m trainer enhance."
+)
+@click.option("--output", type=PATH, required=True, metavar="FILE.html", help="The page to write.")
+@workspace_options
+def story(
+    dataset: Path | None,
+    evaluation: Path | None,
+    model: Path | None,
+    enhanced: Path | None,
+    output: Path,
+    **options: Any,
+) -> None:
+    """Write one page that shows all of a run: brackets, candidates, picks, dataset, network, results."""
+    from builder.commands.story import StoryRequest, write_story
+
+    with _workspace(**options) as here:
+        here.finish(write_story(here.data, StoryRequest(output, dataset, evaluation, model, enhanced)))
+
+
+@main.command()
 @click.option("--yes", is_flag=True, help="Delete what is listed.")
 @workspace_options
 def prune(yes: bool, **options: Any) -> None:
