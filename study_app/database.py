@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -71,9 +72,8 @@ def retrying(catalog: Catalog, work: Callable[[Session], Result]) -> Result:
 
 def upgrade(engine: Engine) -> None:
     """Run the migrations that the database lacks, in one transaction; others that start meanwhile wait for it."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    scripts = ScriptDirectory.from_config(config)
+    config = _migrations(MIGRATIONS)
+    scripts = _scripts(MIGRATIONS)
     with engine.connect() as connection:
         if _found_revision(connection, scripts) == scripts.get_current_head():
             return
@@ -85,6 +85,18 @@ def upgrade(engine: Engine) -> None:
             _copy_beside(engine, found)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _migrations(folder: Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
+
+
+@cache
+def _scripts(folder: Path) -> ScriptDirectory:
+    """The migrations of a folder, read once: every opening asks for the newest, and they come with the program."""
+    return ScriptDirectory.from_config(_migrations(folder))
 
 
 def _found_revision(connection: Connection, scripts: ScriptDirectory) -> str | None:

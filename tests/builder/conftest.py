@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from distributed import LocalCluster
 
 from builder.simulate import simulate
+from tests.builder.dask_cluster import mortal_cluster
 from tests.builder.exporting import export
 from tests.builder.faked_dataset import JUDGED_SCENES, fake_dataset
 from tests.builder.foundry import build_command
@@ -30,6 +33,13 @@ def built(simulated, tmp_path_factory) -> Path:
     answer = build_command(data, simulated / "photos", executor="serial")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return data
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[LocalCluster]:
+    """Two dask workers for all: they cost seconds to start, and are replaced where a test kills them."""
+    with mortal_cluster(2) as cluster:
+        yield cluster
 
 
 @pytest.fixture

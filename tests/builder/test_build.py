@@ -17,7 +17,6 @@ from builder.scene_record import read_scene, scene_names
 from builder.settings import Settings
 from builder.stages.damage import practice_scenes
 from builder.store import Store
-from tests.builder.dask_cluster import mortal_cluster
 from tests.builder.foundry import CHOSEN, assert_same_store, build_command, foundry, store_contents
 
 SCENES = ("courtyard", "interior", "night-street", "sunset", "treppenhaus-sued", "workshop")
@@ -111,11 +110,11 @@ def test_a_second_build_makes_nothing_anew(own_copy, simulated):
 
 
 @pytest.mark.parametrize("executor", ["local:2", "dask", "shards"])
-def test_every_executor_makes_the_same_bytes(executor, built, simulated, tmp_path):
+def test_every_executor_makes_the_same_bytes(executor, built, simulated, tmp_path, request):
     photos, data = simulated / "photos", tmp_path / "data"
     if executor == "dask":
-        with mortal_cluster(2) as cluster:
-            answers = [build_command(data, photos, executor=f"dask:{cluster.scheduler_address}")]
+        address = request.getfixturevalue("cluster").scheduler_address
+        answers = [build_command(data, photos, executor=f"dask:{address}")]
     elif executor == "shards":
         answers = [
             build_command(data, photos, options=("--shard", "1/2")),

@@ -48,7 +48,10 @@ def test_wrong_usage_is_one_sentence_and_exit_2(arguments, message, tmp_path):
             "[algorithms.li2013]: unknown parameter 'radios'; its parameters:",
         ),
         ("[algorithms.nobody2020]\nx = 3", "unknown algorithm 'nobody2020'"),
-        ("[align]\nproxy_sight = 3", "unknown key 'proxy_sight'; known keys: enabled"),
+        (
+            "[align]\nproxy_sight = 3",
+            "unknown key 'proxy_sight'; did you mean 'proxy_side'? known keys: enabled",
+        ),
         ("[align", "not valid TOML"),
     ],
 )

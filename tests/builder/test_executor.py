@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -19,15 +18,8 @@ from distributed import LocalCluster
 from builder.execution import executor as executor_module
 from builder.execution.executor import ExecutorSpec, LocalExecutor, SerialExecutor, make_executor
 from tests.builder import executor_tasks
-from tests.builder.dask_cluster import mortal_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[LocalCluster]:
-    with mortal_cluster(2) as cluster:
-        yield cluster
 
 
 @pytest.fixture(params=["serial", "local:2", "dask"])

@@ -27,7 +27,7 @@ from tests.builder.faked_dataset import (
     fake_dataset,
     many_scenes,
 )
-from tests.builder.foundry import foundry
+from tests.builder.foundry import foundry_process
 
 
 def test_two_exports_on_two_folders_are_byte_identical(judged, published, tmp_path):
@@ -35,7 +35,7 @@ def test_two_exports_on_two_folders_are_byte_identical(judged, published, tmp_pa
     for seed in ("1", "77"):
         own = tmp_path / f"elsewhere-{seed}" / "data"
         shutil.copytree(judged, own)
-        answer = foundry("export", "--data", own, "--output", own.parent / "out", PYTHONHASHSEED=seed)
+        answer = foundry_process("export", "--data", own, "--output", own.parent / "out", PYTHONHASHSEED=seed)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         made = contents(own.parent / "out" / "1.0.0")
         views.append({path: made.pop(path) for path in list(made) if path.startswith("views/")})

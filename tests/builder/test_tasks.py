@@ -27,12 +27,6 @@ ONE_WORKER = ExecutorSpec("local", workers=1)
 TWO_WORKERS = ExecutorSpec("local", workers=2)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[LocalCluster]:
-    with mortal_cluster(2) as cluster:
-        yield cluster
-
-
 @pytest.fixture(params=["local:2", "dask"])
 def parallel(request: pytest.FixtureRequest) -> ExecutorSpec:
     if request.param == "dask":

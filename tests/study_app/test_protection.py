@@ -66,10 +66,10 @@ def test_forms_need_the_token(rating, path):
 
 
 @pytest.mark.parametrize("path", [*CHANGES, *FORMS])
-@pytest.mark.parametrize("origin", ["https://elsewhere.example", "http://localhost:1234", "null"])
-def test_other_origins_change_nothing(rating, path, origin):
-    headers = {"X-CSRFToken": rating.csrf_token(), "Origin": origin}
-    assert rating.post(path, json={}, headers=headers).status_code == 403
+def test_other_origins_change_nothing(rating, path):
+    for origin in ("https://elsewhere.example", "http://localhost:1234", "null"):
+        headers = {"X-CSRFToken": rating.csrf_token(), "Origin": origin}
+        assert rating.post(path, json={}, headers=headers).status_code == 403, origin
 
 
 @pytest.mark.parametrize("path", [*CHANGES, *FORMS])
@@ -86,9 +86,9 @@ def test_a_get_is_never_a_change(rating, path, catalog):
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "localhost.evil.example"]
 )
-@pytest.mark.parametrize("path", PAGES)
-def test_other_hosts_are_refused(client, host, path):
-    assert client.get(path, headers={"Host": host}).status_code == 400
+def test_other_hosts_are_refused(client, host):
+    answers = {path: client.get(path, headers={"Host": host}).status_code for path in PAGES}
+    assert answers == dict.fromkeys(PAGES, 400)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8000", "localhost:8000", "[::1]:8000", "[::1]"])
