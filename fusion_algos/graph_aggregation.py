@@ -12,7 +12,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-NODES = 4  # of an aggregate; those that hang on it alone come free
+NODES = 8  # of an aggregate; those that hang on it alone come free
 STRONG = np.float32(0.25)  # of the strongest edge at one of the two ends
 HANGS = np.float32(2)  # its edge is stronger than the rest of its edges and its mass by this
 BLOCK = 1 << 15  # nodes that are sorted together: what is known of them stays in the processor's cache

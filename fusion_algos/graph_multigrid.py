@@ -2,14 +2,13 @@
 
 Aggregates follow the weights, not the grid, so that weights may jump by any factor from pixel to pixel. As the
 corrections are constant on aggregates, upper levels are visited twice with conjugate gradients in between (Notay's
-K-cycle). All in float32: what is left of its errors is found again in the next, exact residual.
+K-cycle). All in float32: its rounding is in the next residual, which is not.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ LEAST_SHRINKING = (
     0.8  # of nodes from level to level; what does not shrink is nearly diagonal: sweeps solve it
 )
 LAST_SWEEPS = 4  # forward and backward
-TWICE = (1, 3)  # depths that are visited twice
+TWICE = (2, 3)  # depths that are visited twice
 GOOD_ENOUGH = 0.25  # of the residual, after the first visit
 
 
@@ -89,7 +88,7 @@ class Multigrid:
         graph = aggregation.grid_graph(down, right)
         while True:
             number, count = _aggregates(graph)
-            if number is not None and not self._levels and self._grid is None:
+            if number is not None and self._grid is None and not self._levels:
                 inverse = grid_sweeps.inverse_diagonal(down, right)
                 self._grid = Grid(down, right, inverse, number.reshape(shape))
             else:
@@ -122,7 +121,12 @@ class Multigrid:
         else:
             below = self._levels[depth + 1]
             graph_sweeps.sweep_and_restrict(
-                *level.edges, level.inverse, level.right_side, level.aggregate, level.solution, below.right_side
+                *level.edges,
+                level.inverse,
+                level.right_side,
+                level.aggregate,
+                level.solution,
+                below.right_side,
             )
             self._visit_often(depth + 1)
             graph_sweeps.add_constants(below.solution, level.aggregate, level.solution)
@@ -157,7 +161,7 @@ Graph = tuple[Numbers, Numbers, Vector, Vector]
 
 def _aggregates(graph: Graph) -> tuple[Numbers | None, int]:
     """(aggregate of each node, how many); none if this is the last level."""
-    start, neighbour, weight, mass = graph
+    start, _, weight, mass = graph
     if mass.size <= SMALLEST_GRAPH:
         return None, 0
     strongest, total = aggregation.strongest_and_total(start, weight, mass)

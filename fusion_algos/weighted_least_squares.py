@@ -21,18 +21,18 @@ SAFETY = 4.0  # the estimate of the error may be short by this
 
 def smoothed(luminance: Plane, *, amount: float, alpha: float) -> Plane:
     """The base u of HxW luminance >= 0, with weights amount / (|difference of logarithms|^alpha + 1e-4)."""
-    logarithm = np.log(luminance + LOG_OFFSET)
+    return solve_weighted_laplacian(luminance, *_weights(np.log(luminance + LOG_OFFSET), amount, alpha))
 
-    def weights(axis: int) -> Plane:
-        plane: Plane = np.diff(logarithm, axis=axis)
+
+def _weights(logarithm: Plane, amount: float, alpha: float) -> tuple[Plane, Plane]:
+    """amount / (|difference|^alpha + 1e-4) downwards and to the right, without further planes."""
+    differences: tuple[Plane, Plane] = np.diff(logarithm, axis=0), np.diff(logarithm, axis=1)
+    for plane in differences:
         np.abs(plane, out=plane)
         plane **= alpha
         plane += EDGE_OFFSET
-        return np.divide(amount, plane, out=plane)
-
-    down, right = weights(0), weights(1)
-    del logarithm
-    return solve_weighted_laplacian(luminance, down, right)
+        np.divide(amount, plane, out=plane)
+    return differences
 
 
 def solve_weighted_laplacian(
