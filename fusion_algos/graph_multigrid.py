@@ -177,8 +177,8 @@ def _level(graph: Graph, aggregate: Numbers | None) -> Level:
     if mass.size <= SMALLEST_GRAPH:
         dense = np.linalg.inv(aggregation.dense_matrix(*graph))
     vectors = np.zeros((2, mass.size + 1), np.float32)
-    half = aggregation.earlier_half(start, neighbour, weight)
-    return Level(*half, mass, 1 / total, aggregate, dense, vectors[0], vectors[1])
+    start, neighbour, weight = aggregation.earlier_half(start, neighbour, weight)
+    return Level(start, neighbour, weight, mass, 1 / total, aggregate, dense, vectors[0], vectors[1])
 
 
 def _sweep_back(level: Level) -> None:

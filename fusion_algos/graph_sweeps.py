@@ -26,7 +26,8 @@ def sweep(start, neighbour, weight, inverse, right_side, solution):
 @compiled
 def sweep_and_restrict(start, neighbour, weight, inverse, right_side, aggregate, solution, rest):
     """Gauss-Seidel forward from 0; its residual, added up on aggregates (see grid_sweeps.py)."""
-    rest[:] = 0
+    for a in range(rest.size):
+        rest[a] = 0
     for i in range(inverse.size):
         value = right_side[i]
         for k in range(start[i], start[i + 1]):
@@ -40,7 +41,8 @@ def sweep_and_restrict(start, neighbour, weight, inverse, right_side, aggregate,
 @compiled
 def sweep_back(start, neighbour, weight, inverse, right_side, solution, known):
     """Gauss-Seidel backward. known: f and what later nodes add to it."""
-    known[:] = right_side[: known.size]
+    for i in range(known.size):
+        known[i] = right_side[i]
     for i in range(inverse.size - 1, -1, -1):
         value = known[i]
         for k in range(start[i], start[i + 1]):

@@ -113,7 +113,8 @@ def sweep_and_restrict(down, right, inverse, aggregate, right_side, u, rest):
     height, width = u.shape
     left = np.zeros(width, np.float32)
     part = np.zeros(width, np.float32)
-    rest[:] = 0
+    for a in range(rest.size):
+        rest[a] = 0
     for i in range(height):
         row, over, known = u[i], inverse[i], u[i]
         for j in range(width):
