@@ -111,21 +111,24 @@ def sweep_and_restrict(down, right, inverse, aggregate, right_side, u, rest):
     Of A = D - L - U the sweep solves (D - L) u = f, so that f - A u = U u: each pixel takes from those after it.
     """
     height, width = u.shape
-    left = np.zeros(width, np.float32)
+    known, left = np.zeros(width, np.float32), np.zeros(width, np.float32)
     part = np.zeros(width, np.float32)
     for a in range(rest.size):
         rest[a] = 0
     for i in range(height):
-        row, over, known = u[i], inverse[i], u[i]
+        row, over = u[i], inverse[i]
         for j in range(width):
-            known[j] = right_side[i, j] * over[j]
+            known[j] = np.float32(right_side[i, j]) * over[j]
         if i > 0:
+            above, a = u[i - 1], down[i - 1]
             for j in range(width):
-                known[j] += np.float32(down[i - 1, j]) * over[j] * u[i - 1, j]
+                known[j] += np.float32(a[j]) * over[j] * above[j]
         for j in range(1, width):
             left[j] = np.float32(right[i, j - 1]) * over[j]
-        for j in range(1, width):
-            row[j] += left[j] * row[j - 1]
+        last = np.float32(0)
+        for j in range(width):
+            last = known[j] + left[j] * last
+            row[j] = last
         if i > 0:
             for j in range(width):
                 part[j] += np.float32(down[i - 1, j]) * row[j]
@@ -163,9 +166,11 @@ def add_and_sweep_back(down, right, inverse, aggregate, right_side, constants, u
                 known[j] += np.float32(a[j]) * below[j]
         for j in range(width - 1):
             onward[j] = np.float32(right[i, j]) * over[j]
+        for j in range(width):
+            known[j] *= over[j]
         last = np.float32(0)
         for j in range(width - 1, -1, -1):
-            last = known[j] * over[j] + onward[j] * last
+            last = known[j] + onward[j] * last
             row[j] = last
 
 
