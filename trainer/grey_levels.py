@@ -18,7 +18,7 @@ def grey_levels(picture: NDArray[Any]) -> NDArray[np.uint8]:
     picture: uint8, or float in [0, 1], which is rounded to 8 bits first.
     """
     grey = np.empty(picture.shape[:2], np.uint8)
-    for top in range(0, grey.shape[0], ROWS):
+    for top in range(0, len(grey), ROWS):
         rows = slice(top, top + ROWS)
         grey[rows] = _of_levels(_eight_bits(picture[rows]))
     return grey
