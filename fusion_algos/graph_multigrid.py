@@ -23,7 +23,7 @@ LEAST_SHRINKING = (
     0.8  # of nodes from level to level; what does not shrink is nearly diagonal: sweeps solve it
 )
 LAST_SWEEPS = 4  # forward and backward
-TWICE = (1, 2)  # depths that are visited twice
+TWICE = (2, 3)  # depths that are visited twice
 GOOD_ENOUGH = 0.25  # of the residual, after the first visit
 
 

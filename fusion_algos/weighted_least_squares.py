@@ -16,7 +16,7 @@ Plane = NDArray[np.float64]
 LOG_OFFSET = float(np.finfo(np.float64).eps)  # 2^-52, so that black has a logarithm
 EDGE_OFFSET = 1e-4  # so that equal pixels have a finite weight
 MOST_STEPS = 300
-SAFETY = 5.0  # the estimate of the error may be short by this, as it is with specks in flat regions
+SAFETY = 10.0  # the estimate of the error may be short by this: specks in flat regions come to 8
 
 
 def smoothed(luminance: Plane, *, amount: float, alpha: float) -> Plane:
