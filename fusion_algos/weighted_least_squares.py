@@ -4,32 +4,35 @@ Farbman, Fattal, Lischinski, Szeliski, "Edge-preserving decompositions for multi
 ACM TOG 27(3), 2008.
 """
 
-# mypy: disable-error-code="no-untyped-def"
-
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion_algos.graph_multigrid import approximate_solution, levels_of_grid
+from fusion_algos.graph_multigrid import Multigrid
+from fusion_algos.grid_sweeps import largest_and_products, next_direction, residual, step_along
 
 Plane = NDArray[np.float64]
 LOG_OFFSET = float(np.finfo(np.float64).eps)  # 2^-52, so that black has a logarithm
 EDGE_OFFSET = 1e-4  # so that equal pixels have a finite weight
 MOST_STEPS = 300
-SAFETY = 4.0  # the estimate of the error may be short by this
-compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+SAFETY = 10.0  # the estimate of the error may be short by this: specks in flat regions come to 8
 
 
 def smoothed(luminance: Plane, *, amount: float, alpha: float) -> Plane:
     """The base u of HxW luminance >= 0, with weights amount / (|difference of logarithms|^alpha + 1e-4)."""
-    logarithm = np.log(luminance + LOG_OFFSET)
+    return solve_weighted_laplacian(luminance, *_weights(np.log(luminance + LOG_OFFSET), amount, alpha))
 
-    def weights(axis: int) -> Plane:
-        return amount / (np.abs(np.diff(logarithm, axis=axis)) ** alpha + EDGE_OFFSET)
 
-    return solve_weighted_laplacian(luminance, weights(0), weights(1))
+def _weights(logarithm: Plane, amount: float, alpha: float) -> tuple[Plane, Plane]:
+    """amount / (|difference|^alpha + 1e-4) downwards and to the right, without further planes."""
+    differences: tuple[Plane, Plane] = np.diff(logarithm, axis=0), np.diff(logarithm, axis=1)
+    for plane in differences:
+        np.abs(plane, out=plane)
+        plane **= alpha
+        plane += EDGE_OFFSET
+        np.divide(amount, plane, out=plane)
+    return differences
 
 
 def solve_weighted_laplacian(
@@ -43,26 +46,24 @@ def solve_weighted_laplacian(
     """
     target, down, right = (np.ascontiguousarray(plane, np.float64) for plane in (right_side, down, right))
     _check(target, down, right)
-    levels = levels_of_grid(down, right)
-    solution, image = target.copy(), np.empty_like(target)
-    _multiply(down, right, solution, image)
-    rest = target - image
-    error = approximate_solution(levels, rest.ravel()).reshape(target.shape)  # about that of the solution
-    direction, along = error.copy(), np.vdot(rest, error)
+    multigrid = Multigrid(down, right)
+    solution, rest = target.copy(), np.empty_like(target)
+    residual(down, right, target, solution, rest)
+    direction, image = np.zeros_like(target), np.zeros_like(target)
+    along, step = np.inf, 0.0
     for _ in range(MOST_STEPS):
-        if max(error.max(), -error.min()) <= tolerance / SAFETY:
+        error = multigrid.error_of(rest)  # about that of the solution
+        largest, new_along, across = largest_and_products(error, rest, image)
+        if largest <= tolerance / SAFETY:
             solution += error
-            return solution + (target.mean() - solution.mean())
-        _multiply(down, right, direction, image)
-        step = along / np.vdot(direction, image)
-        _add(step, direction, solution)
-        _add(-step, image, rest)
-        error = approximate_solution(levels, rest.ravel()).reshape(target.shape)
-        direction *= (
-            -step * np.vdot(error, image) / along
-        )  # Polak and Ribière: the preconditioner is not quite linear
-        direction += error
-        along = np.vdot(rest, error)
+            solution += target.mean() - solution.mean()
+            return solution
+        # Polak and Ribière: the preconditioner is not quite linear
+        energy = next_direction(down, right, -step * across / along, error, direction, image)
+        along, step = new_along, new_along / energy
+        if not np.isfinite(step):
+            break
+        step_along(step, direction, image, solution, rest)
     raise ArithmeticError(
         f"no solution to {tolerance:g} in {MOST_STEPS} steps: weights too far apart for float64"
     )
@@ -77,30 +78,6 @@ def _check(right_side: Plane, down: Plane, right: Plane) -> None:
         ("weight", down, 0),
         ("weight", right, 0),
     ):
-        if not (np.isfinite(plane).all() and (plane >= lowest).all()):
+        least, most = plane.min(initial=0), plane.max(initial=0)
+        if not (least > -np.inf and least >= lowest and most < np.inf):
             raise ValueError(f"a {name} is below {lowest} or not finite")
-
-
-@compiled
-def _multiply(down, right, u, product):
-    """(Id + sum over edges a (e_p - e_q)(e_p - e_q)^T) u."""
-    height, width = u.shape
-    product[:] = u
-    for i in range(height):
-        for j in range(width - 1):
-            flow = right[i, j] * (u[i, j] - u[i, j + 1])
-            product[i, j] += flow
-            product[i, j + 1] -= flow
-        if i > 0:
-            for j in range(width):
-                flow = down[i - 1, j] * (u[i - 1, j] - u[i, j])
-                product[i - 1, j] += flow
-                product[i, j] -= flow
-
-
-@compiled
-def _add(factor, plane, total):
-    """total += factor plane, without a plane between."""
-    for i in range(total.shape[0]):
-        for j in range(total.shape[1]):
-            total[i, j] += factor * plane[i, j]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion_algos.weighted_least_squares import smoothed
+from trainer.grey_levels import grey_levels
 
 Plane = NDArray[np.float32]
 
-GRAY_WEIGHTS = (0.298936, 0.587043, 0.114021)  # of MATLAB's rgb2gray
 AMOUNT, ALPHA = 2.0, 2.0  # lambda and alpha of the published networks
 
 
@@ -33,11 +33,11 @@ def base_detail(picture: NDArray[Any]) -> BaseDetail:
     """WLS base (lambda 2, alpha 2) and detail of a whole picture, HxWx3 RGB, uint8 or float32 in [0, 1]."""
     luminance = _luminance(picture)
     base = smoothed(luminance, amount=AMOUNT, alpha=ALPHA)
-    return BaseDetail(base.astype(np.float32), (luminance - base).astype(np.float32))
+    luminance -= base
+    return BaseDetail(base.astype(np.float32), luminance.astype(np.float32))
 
 
 def _luminance(picture: NDArray[Any]) -> NDArray[np.float64]:
     """In float64: the solver takes logarithms of it."""
-    levels = picture if picture.dtype == np.uint8 else np.rint(255 * np.clip(picture, 0, 1))
-    gray = np.rint(levels @ np.array(GRAY_WEIGHTS))
-    return gray / max(gray.max(), 1.0)
+    grey = grey_levels(picture)
+    return grey / np.float64(max(grey.max(), 1))

@@ -14,7 +14,8 @@ from torch.utils import data
 
 from builder.dataset.finished import Pair
 from trainer.frame_cache import Frame, FrameCache
-from trainer.frame_preparation import LARGEST_BASE, grey_levels, linear_light
+from trainer.frame_preparation import LARGEST_BASE, linear_light
+from trainer.grey_levels import grey_levels
 from trainer.inputs import Batch, Inputs
 from trainer.manifest import DatasetError, well_placed
 from trainer.sampling import Sample, Sampler, Turn

@@ -15,6 +15,7 @@ from builder.atomic_files import sha256_hex
 from builder.dataset.finished import Pair, dataset_files
 from builder.images import decode_exr, decode_image, read_bytes
 from trainer.frame_shards import LIGHT, PICTURE, PICTURE_AND_BASE, Arrays, Stored, stored_bytes
+from trainer.grey_levels import grey_levels
 from trainer.inputs import THUMBNAIL_SIDE
 from trainer.manifest import Dataset, DatasetError, hdr_path
 from trainer.resize import area_resized, short_side_resized, short_side_size, third_resized
@@ -22,8 +23,6 @@ from trainer.resize import area_resized, short_side_resized, short_side_size, th
 VERSION = 1  # of what is computed here: a higher one makes all caches anew
 LARGEST_BASE = 65535  # = 1
 HDR_OFFSET = np.float32(1 / 255)  # of the logarithm, which is finite where there is no light
-GREY_WEIGHTS = (298_936, 587_043, 114_021)  # of R, G, B in MATLAB's rgb2gray, in millionths
-MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -127,15 +126,6 @@ def prepared(dataset: Path, source: Source, preparation: Preparation) -> tuple[S
     picture = decode_image(content, name=source.path)
     _require_size(picture, source)
     return _prepared_picture(picture, source.stored, preparation)
-
-
-def grey_levels(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """MATLAB's rgb2gray: round(.298936 R + .587043 G + .114021 B), HxWx3 -> HxW; halves up, exactly."""
-    # without cv2, whose threads are not there in a forked loader process
-    weighted = np.full(picture.shape[:2], MILLION // 2, np.int32)
-    for channel, weight in enumerate(GREY_WEIGHTS):
-        weighted += picture[..., channel].astype(np.int32) * np.int32(weight)
-    return (weighted // MILLION).astype(np.uint8)
 
 
 def linear_light(stored: NDArray[np.float16]) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,10 +14,10 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.benchmarks.measured_process import ROOT
+from tests.benchmarks.measured_call import ROOT, THREAD_VARIABLES
 from tests.benchmarks.report import Report, Settings, Value
 
-TITLE = "WLS base (lambda 2, alpha 2) of an 8-bit luminance, one thread"
+TITLE = "WLS base (lambda 2, alpha 2) of an 8-bit luminance, BLAS and both solvers on one thread"
 COLUMNS = ("megapixels", "solver", "seconds", "cpu seconds", "above inputs MiB", "largest difference")
 OURS, SCIPY = "solve_weighted_laplacian", "scipy.sparse.linalg.splu"
 TIME_TARGET = 0.1  # of the direct solution's, at 2 megapixels
@@ -47,8 +48,11 @@ def run(settings: Settings) -> Report:
 def _median_run(solver: str, megapixels: int, runs: int, folder: Path) -> tuple[float, float, float]:
     """Seconds, CPU seconds and MiB; each run in a process of its own, scipy's only once: it is slow."""
     command = [sys.executable, "-m", __name__, solver, str(megapixels), str(folder / f"{solver}.npy")]
+    one_thread = dict(os.environ) | dict.fromkeys(THREAD_VARIABLES, "1")  # read when BLAS is loaded
     found = [
-        json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
+        json.loads(
+            subprocess.run(command, cwd=ROOT, env=one_thread, stdout=subprocess.PIPE, check=True).stdout
+        )
         for _ in range(runs if solver == OURS else 1)
     ]
     seconds, cpu, memory = (median(run[i] for run in found) for i in range(3))

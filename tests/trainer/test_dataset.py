@@ -17,7 +17,7 @@ from tests.trainer.exported_dataset import HEIGHT, WIDTH, TinyScene, light_of, n
 from trainer.base_detail import BaseDetail
 from trainer.dataset import training_batches, whole_pictures
 from trainer.frame_cache import Preparation, prepare
-from trainer.frame_preparation import grey_levels
+from trainer.grey_levels import grey_levels
 from trainer.inputs import Batch
 from trainer.manifest import DatasetError, open_dataset
 from trainer.sampling import Turn

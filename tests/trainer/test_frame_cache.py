@@ -31,8 +31,9 @@ from tests.trainer.exported_dataset import (
 )
 from trainer.base_detail import BaseDetail
 from trainer.frame_cache import Preparation, prepare
-from trainer.frame_preparation import grey_levels, linear_light
+from trainer.frame_preparation import linear_light
 from trainer.frame_shards import only_builder
+from trainer.grey_levels import grey_levels
 from trainer.manifest import Dataset, DatasetError, open_dataset
 from trainer.resize import area_resized, short_side_resized, third_resized
 
