@@ -70,8 +70,8 @@ class Level:
 class Grid:
     """The pixels: HxW planes, and weights of edges (H-1)xW and Hx(W-1)."""
 
-    down: NDArray[np.float64]
-    right: NDArray[np.float64]
+    down: Vector
+    right: Vector
     inverse: Vector  # of the diagonal
     aggregate: Numbers
 
@@ -90,7 +90,11 @@ class Multigrid:
             number, count = _aggregates(graph)
             if number is not None and self._grid is None and not self._levels:
                 inverse = grid_sweeps.inverse_diagonal(down, right)
-                self._grid = Grid(down, right, inverse, number.reshape(shape))
+                half = (
+                    down.astype(np.float32),
+                    right.astype(np.float32),
+                )  # of the bytes: the sweeps wait for memory
+                self._grid = Grid(*half, inverse, number.reshape(shape))
             else:
                 self._levels.append(_level(graph, number))
             if number is None:

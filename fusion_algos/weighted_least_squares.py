@@ -36,7 +36,7 @@ def _weights(logarithm: Plane, amount: float, alpha: float) -> tuple[Plane, Plan
 
 
 def solve_weighted_laplacian(
-    right_side: Plane, down: Plane, right: Plane, *, tolerance: float = 5e-5
+    right_side: Plane, down: Plane, right: Plane, *, tolerance: float = 1e-4
 ) -> Plane:
     """u of (Id + sum over edges (p, q) of a (e_p - e_q)(e_p - e_q)^T) u = f, HxW float64.
 

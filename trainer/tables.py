@@ -73,7 +73,7 @@ def overview(summary: pd.DataFrame) -> pd.DataFrame:
     """Methods x (kind of input, mean PSNR and SSIM): for a terminal; the report has intervals and the rest."""
     shown = summary[summary["table"].isin(TABLES) & summary["metric"].isin(OVERVIEW)]
     wide = shown.pivot_table(index="method", columns=["table", "metric"], values="mean", sort=False)
-    wide.columns = [f"{table} {OVERVIEW[metric]}" for table, metric in wide.columns]
+    wide.columns = pd.Index([f"{column[0]} {OVERVIEW[column[1]]}" for column in wide.columns])
     return wide.rename_axis(None)
 
 

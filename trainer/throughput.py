@@ -59,7 +59,7 @@ class Stopwatch:
         self._on_gpu = device.type == "cuda"
         self.arithmetic: Arithmetic | None = None  # known with the first batch
         self._marks: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
-        self._start()
+        self._pixels, self._waiting, self._began = 0, 0.0, time.perf_counter()  # since the last lap
         self._total_seconds = self._total_pixels = self._total_waiting = 0.0
 
     @contextmanager
@@ -87,7 +87,7 @@ class Stopwatch:
         self._total_seconds += seconds
         self._total_pixels += pixels
         self._total_waiting += waiting
-        self._start()
+        self._pixels, self._waiting, self._began = 0, 0.0, time.perf_counter()
         return self._throughput(seconds, pixels, waiting)
 
     def total(self) -> Throughput:
@@ -103,9 +103,6 @@ class Stopwatch:
         self._settle()
         self._began += time.perf_counter() - began
         self._waiting = waiting
-
-    def _start(self) -> None:
-        self._pixels, self._waiting, self._began = 0, 0.0, time.perf_counter()
 
     def _settle(self) -> None:
         if self._on_gpu:
