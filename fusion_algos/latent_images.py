@@ -32,7 +32,7 @@ Plane = NDArray[np.float32]
 SEARCH_PIXELS = 1_000_000
 SHARE_PIXELS = 100_000  # about so many pixels are read to see how an image is exposed
 WELL_EXPOSED = (26, 229)  # levels of the brightest channel: .1 to .9
-GOOD_ENOUGH = 0.6  # of the best share of well-exposed pixels
+GOOD_ENOUGH = 0.9  # of the best share of well-exposed pixels
 FEATHER = 5  # pixels of the search's resolution over which two sources of a pixel blend
 
 
@@ -75,12 +75,15 @@ class LatentImages:
 
 
 def reference_exposure(stack: ExposureStack) -> int:
-    """The ceil(K/2)-th exposure from the dark end, or the nearest to it that is not much worse exposed.
+    """The ceil(K/2)-th exposure from the dark end, or the nearest to it that is about as well exposed as the best.
 
-    Long brackets of night scenes have a middle exposure that is nearly black.
+    What is dark in the reference keeps its grain and its blotches of color; long brackets of night scenes have
+    a middle exposure that is nearly black. Of up to three exposures the middle one: the others lack one side.
     """
-    shares = [_well_exposed_share(image) for image in stack.images]
     middle = (len(stack) - 1) // 2
+    if len(stack) <= 3:
+        return middle
+    shares = [_well_exposed_share(image) for image in stack.images]
     good = [k for k, share in enumerate(shares) if share >= GOOD_ENOUGH * max(shares)]
     return min(good, key=lambda k: (abs(k - middle), k))
 

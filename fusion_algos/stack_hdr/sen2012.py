@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion_algos.algorithm import FusedImage, algorithm
-from fusion_algos.color import srgb_to_linear
+from fusion_algos.camera_response import CameraResponse, debevec_response, level_count_of, srgb_response
 from fusion_algos.hole_filling import Bytes, Hole, filled
 from fusion_algos.latent_images import LatentImages, find_latent_images
 from fusion_algos.patch_match import NearestNeighbours, nearest_neighbours, shown, similarity, voted
@@ -35,7 +35,7 @@ SMALLEST_WEIGHT = np.float32(1e-6)
     title="Robust patch-based HDR reconstruction of dynamic scenes",
     cite="Sen, Kalantari, Yaesoubi, Darabi, Goldman, Shechtman: Robust patch-based HDR reconstruction of "
     "dynamic scenes. ACM Transactions on Graphics 31(6), 203, 2012",
-    revision=2,
+    revision=3,
 )
 def fuse(stack: ExposureStack) -> FusedImage:
     """Radiance of a reference exposure near the middle, completed from the others where it is too dark or too bright.
@@ -44,6 +44,8 @@ def fuse(stack: ExposureStack) -> FusedImage:
     so that a static stack needs no search; elsewhere targets are made one exposure after the other, outwards
     from the reference, and merged once at the end instead of in every iteration; the reference is re-exposed
     through a curve learnt from both images, in which a camera's tone curve does not look like motion;
+    images become light by the response that the bracket shows (Debevec and Malik 1997), where the authors assume
+    a gamma of 2.2, and by sRGB where the seconds are not known;
     completeness votes come from source patches at the place of the hole. Display: Reinhard 2002, global.
     The authors' program was not compared. They filed the US provisional patent application 61/625,333; their
     program is licensed for individual research use only. No other patent search was made.
@@ -59,19 +61,20 @@ def _merged(latents: LatentImages) -> Plane:
     H = (1 - a) H~ + a h(x_r), h(x) = lin(x) / t, a = 1 on [.1, .9] and falling to 0 at 0 and 1; H~ = the mean
     of h over the brighter exposures where x_r < .1 (darker where x_r > .9), weighted by 1 - |2x - 1|.
     The paper's a and weights are per channel; here they are those of the brightest channel, because a
-    response that is not quite the assumed one would tint what takes its channels from different exposures.
+    response that is not quite the true one would tint what takes its channels from different exposures.
     """
     stack, middle = latents.stack, latents.reference
-    seconds = _fitting_seconds(stack)
+    response, seconds = _response_and_seconds(stack)
+    table = response.table(level_count_of(stack))
     others = _OtherLight.none(stack.images[middle])
     for k, image in latents:
         if k != middle:
             asked = _asks_brighter if k > middle else _asks_darker
             least = SMALLEST_WEIGHT if k in (0, len(stack) - 1) else np.float32(0)
-            others.add(image, seconds[k], asked, least)
+            others.add(image, table / seconds[k], asked, least)
 
     def work(rows: slice) -> None:
-        others.complete(stack.decoded_image(middle, rows) / seconds[middle], rows)
+        others.complete(response.light_of(stack, middle, rows) / seconds[middle], rows)
 
     over_strips(stack.height, stack.width, work)
     return others.light
@@ -94,14 +97,14 @@ class _OtherLight:
         brightest = cv2.max(cv2.max(reference[..., 0], reference[..., 1]), reference[..., 2])
         return cls(brightest, np.zeros(reference.shape, np.float32), np.zeros(brightest.shape, np.float32))
 
-    def add(self, image: Values, seconds: np.float32, asked: Asked, least: np.float32) -> None:
-        """Add a latent image's radiance; `least` is its smallest weight."""
+    def add(self, image: Values, radiance: Plane, asked: Asked, least: np.float32) -> None:
+        """Add a latent image's radiance, 3 x levels in `radiance`; `least` is its smallest weight."""
 
         def work(rows: slice) -> None:
             places = asked(self.brightest[rows])
             colors = image[rows][places]
             weight = least + 1 - np.abs(2 * _unit(colors.max(axis=1)) - 1)
-            self.light[rows][places] += (weight / seconds)[:, np.newaxis] * srgb_to_linear(colors)
+            self.light[rows][places] += weight[:, np.newaxis] * _looked_up(radiance, colors)
             self.weights[rows][places] += weight
 
         over_strips(image.shape[0], image.shape[1], work)
@@ -112,6 +115,28 @@ class _OtherLight:
         others = self.light[rows][places] / self.weights[rows][places][:, np.newaxis]
         own[places] += (1 - _trust(self.brightest[rows][places])) * (others - own[places])
         self.light[rows] = own
+
+
+def _looked_up(table: Plane, colors: Values) -> Plane:
+    """What a 3 x levels table holds for Nx3 colors of the images' type."""
+    levels = (
+        colors
+        if colors.dtype == np.uint8
+        else np.rint(colors * np.float32(table.shape[1] - 1)).astype(np.uint16)
+    )
+    return np.stack([table[c][levels[:, c]] for c in range(3)], axis=1)
+
+
+def _response_and_seconds(stack: ExposureStack) -> tuple[CameraResponse, NDArray[np.float32]]:
+    """The response and exposures over the darkest one's under which the exposures agree.
+
+    Where they do not, what the reference lacks is brighter and more colorful than what it has beside it:
+    seams, rings and orange spots. So the bracket's own response is recovered if its seconds are known.
+    """
+    response = debevec_response(stack)
+    if np.array_equal(response.light, srgb_response().light):
+        return response, _fitting_seconds(stack)
+    return response, np.asarray(stack.relative_seconds, np.float32)
 
 
 def _fitting_seconds(stack: ExposureStack) -> NDArray[np.float32]:

@@ -42,6 +42,15 @@ def test_a_badly_exposed_middle_is_no_reference(levels, reference):
     assert reference_exposure(ExposureStack(images)) == reference
 
 
+@pytest.mark.parametrize(("count", "reference"), [(3, 1), (5, 3)])
+def test_the_best_exposed_neighbour_of_a_dim_middle_is_the_reference(count, reference):
+    """A fifth of the middle exposure is nearly black; of three exposures it stays the reference all the same."""
+    images = [np.full((10, 10, 3), 100 + 10 * k, np.uint8) for k in range(count)]
+    for k in range((count - 1) // 2 + 1):
+        images[k][:2] = 3
+    assert reference_exposure(ExposureStack(images)) == reference
+
+
 def test_a_still_stack_is_its_own_latent_images(still):
     latents = find_latent_images(still, no_search)
     assert latents.are_the_exposures

@@ -60,6 +60,16 @@ def test_detail_grows_and_edges_shrink(plane):
     assert filtered[:, 25:].mean() - filtered[:, :15].mean() < plane[:, 25:].mean() - plane[:, :15].mean()
 
 
+def test_detail_grows_alike_at_all_intensities():
+    """Coarser samples would amplify it at some intensities and not at others: rings in smooth light."""
+    slope = np.linspace(0, 3, 512, dtype=np.float32)
+    ripple = np.where(np.arange(512) % 4 < 2, np.float32(0.03), np.float32(-0.03))
+    filtered = local_laplacian(np.tile(slope + ripple, (64, 1)), 0.7, 0.0)[32]
+    height = np.abs(np.diff(filtered))[1::2][20:-20]
+    strips = [strip.mean() for strip in np.array_split(height, 24)]
+    assert max(strips) < 1.25 * min(strips)
+
+
 def test_an_edge_gets_no_halo(plane):
     """Next to the edge each side keeps the order of brightness that it has further away."""
     step = np.where(np.arange(64) < 32, np.float32(0), np.float32(4))[np.newaxis].repeat(64, axis=0)

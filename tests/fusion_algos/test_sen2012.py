@@ -14,7 +14,7 @@ def defined_radiance(stack):
     """H of the spec's equations, one pixel's brightest channel deciding, in float64."""
     x = [np.asarray(image, np.float64) / 255 for image in stack.images]
     h = [srgb_to_linear(image) / t for image, t in zip(stack.images, stack.relative_seconds, strict=True)]
-    r = (len(stack) - 1) // 2
+    r = latent_images.reference_exposure(stack)
     top = x[r].max(axis=2, keepdims=True)
     radiance = h[r].astype(np.float64)
     sides = [(top < 0.1, range(r + 1, len(stack)), -1), (top > 0.9, range(r), 0)]
@@ -64,6 +64,18 @@ def test_wrong_times_do_not_turn_highlights_gray():
     latents = latent_images.LatentImages(stack, 1, (None, None, None))
     merged = sen2012._merged(latents)[10, :, 1]
     assert (np.diff(merged) > -0.03 * merged[1:]).all()  # rises along the ramp but for 8-bit steps
+
+
+def test_a_clipped_reference_goes_on_in_the_same_color():
+    """A camera's curve that is not sRGB's: under the wrong one an orange ramp turns yellow, red or brighter."""
+    ramp = np.geomspace(0.01, 20, 400)[np.newaxis, :, np.newaxis] * np.array([1, 0.6, 0.3])
+    radiance = np.repeat(ramp, 40, axis=0)
+    curve = np.round(255 * (1 - (1 - np.linspace(0, 1, 256)) ** 1.7)).astype(np.uint8)
+    times = [1, 4, 16, 64, 256]
+    stack = ExposureStack([curve[exposed(radiance, t / 64)] for t in times], times)
+    merged = sen2012._merged(latent_images.LatentImages(stack, 2, (None,) * 5))[20]
+    seen = (ramp[0, :, 0] > 0.02) & (ramp[0, :, 0] < 15)
+    assert np.ptp(np.log(merged[seen] / ramp[0, seen]), axis=0).max() < 0.35
 
 
 @pytest.mark.parametrize(
