@@ -18,7 +18,7 @@ SIMULATED_RULE = "+simulated"
 BY_ALGORITHM = "algorithm:"
 SENTENCES = {
     "no-reference": "the study has not decided about this scene",
-    "reject": "people found no candidate acceptable as a reference",
+    "reject": "raters found no candidate acceptable as a reference",
     "ambiguous": "people did not agree on a best candidate",
     "void": "taken out of the study by the experimenter",
     "dynamic": "something moved between the exposures: an input and the reference do not show the same scene",

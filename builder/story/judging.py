@@ -187,12 +187,10 @@ def left_out(source: Source) -> list[Element]:
 
 
 def _simulated_raters_notice(source: Source) -> list[Element]:
-    """The sentences of excluded.csv speak of people."""
+    """The sentences of excluded.csv speak of raters."""
     if not any("simulated" in one["reference"]["stamp"] for one in source.judged.values()):
         return []
-    return [
-        paragraph("Raters of this run were simulated, also where a sentence says people.", class_="notice")
-    ]
+    return [paragraph("The raters of this run were simulated.", class_="notice")]
 
 
 def _excluded(source: Source, row: Mapping[str, str]) -> Element:
