@@ -10,7 +10,8 @@ MODEL ?= runs/models/$(PRESET)
 SPLIT ?= val
 BASELINES ?= all
 # The newest export of DATA, unless DATASET names one; an unfinished one has no manifest.
-DATASET ?= $(patsubst %/manifest.csv,%,$(firstword $(shell ls -t $(DATA)/exports/*/manifest.csv 2>/dev/null)))
+NEWEST := $(firstword $(shell ls -t $(DATA)/exports/*/manifest.csv 2>/dev/null))
+DATASET ?= $(if $(NEWEST),$(patsubst %/manifest.csv,%,$(NEWEST)),$(DATA)/exports)
 DEMO := runs/demo
 VENV := .venv
 RUN := $(VENV)/bin/python

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -15,14 +14,7 @@ from tests.trainer.loss_inputs import SEED_PARAMETERS, noise, value_and_gradient
 from trainer.caffe_losses import EuclideanLoss, L1Loss, Regularization, SsimLayer
 from trainer.losses import make_loss
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads cost more than they save on tensors this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def pattern(*shape: int) -> tuple[Tensor, Tensor]:
