@@ -1,4 +1,4 @@
-"""What tests of several trainer modules share."""
+"""What holds for all tests of the trainer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     """Threads cost more than they save on tensors this small."""
     threads = torch.get_num_threads()

@@ -14,8 +14,6 @@ from tests.trainer.loss_inputs import SEED_PARAMETERS, noise, value_and_gradient
 from trainer.caffe_losses import EuclideanLoss, L1Loss, Regularization, SsimLayer
 from trainer.losses import make_loss
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def pattern(*shape: int) -> tuple[Tensor, Tensor]:
     n, c, h, w = np.indices(shape).astype(np.float64)

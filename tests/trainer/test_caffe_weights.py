@@ -22,14 +22,6 @@ ORACLE = Path(__file__).resolve().parents[2].parent / "shared" / "oracle" / "sic
 MODELS = {"model1": "sice_residual", "model2": "sice_two_stage", "model3": "sice_per_pixel"}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def caffe_arrays(model, seed=1):
     """Caffe's name of each layer of a network and random numbers of its shapes."""
     generator = np.random.default_rng(seed)

@@ -40,7 +40,6 @@ def half(picture):
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
     """(dataset, cache) of four scenes with base and light."""
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("opened")
     dataset = open_dataset(write_dataset(folder / "dataset", SCENES), splits=("train",))
     with pytest.MonkeyPatch.context() as patched:

@@ -21,12 +21,8 @@ LAYOUTS = pytest.mark.parametrize(
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def seeded():
     torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
 
 
 def scene_batch(samples: int = 2, seed: int = 0) -> Batch:

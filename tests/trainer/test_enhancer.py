@@ -23,14 +23,6 @@ def noise(height: int, width: int, dtype: type = np.uint8, seed: int = 0) -> np.
     return generator.integers(0, np.iinfo(dtype).max, (height, width, 3), dtype, endpoint=True)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def global_planes(monkeypatch):
     """A base that depends on the whole picture, in place of the slow one; counts how often it was made."""

@@ -47,15 +47,6 @@ def command(*arguments):
     return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads cost more than they bring at this size."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def evaluated(tiny, run, tmp_path_factory):
     """Output folder of all baselines and the network on val."""

@@ -18,8 +18,6 @@ from trainer.losses import LOSSES, StandardSsim, WeightedLoss, make_loss
 PARAMETERS = {"ssim": SEED_PARAMETERS}
 ON_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def batch_of(reference: Tensor, mask: Tensor | None = None) -> Batch:
     count = len(reference)

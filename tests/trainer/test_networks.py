@@ -38,12 +38,8 @@ class Strange(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def seeded():
     torch.manual_seed(2018)
-    yield
-    torch.set_num_threads(before)
 
 
 def random_inputs(height, width):

@@ -29,14 +29,6 @@ BOTH = pytest.mark.parametrize("network_class", [LutGrid, GainUNet])
 HEADS = ("grid_head", "curve_head", "head", "context.curves")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny pictures: more threads only wait for each other
-    yield
-    torch.set_num_threads(threads)
-
-
 def picture_inputs(height: int, width: int, samples: int = 1, seed: int = 0) -> Inputs:
     generator = torch.Generator().manual_seed(seed)
     data = torch.rand(samples, 3, height, width, generator=generator)
