@@ -249,7 +249,9 @@ def doctor(executor: str | None, **options: Any) -> None:
 @click.option(
     "--reference", metavar="algorithm:NAME", help="Without people: take this algorithm's candidates."
 )
-@click.option("--exact-splits", is_flag=True, help="Exactly 7:1:2 of the groups instead of by hash.")
+@click.option(
+    "--exact-splits", is_flag=True, help="Exactly the shares of train, val, test instead of by hash."
+)
 @click.option("--archive", type=click.Choice(["tar", "zip"]), help="Also pack it into one file.")
 @click.option("--hdr", is_flag=True, help="Add the merged linear pictures (OpenEXR); triplets need them.")
 @click.option("--candidates", is_flag=True, help="Add all candidates, not only the references.")

@@ -93,7 +93,10 @@ class ExportSettings:
     url: str = ""
     description: str = ""
     date: str = ""  # of publication, e.g. "2026-11-22"
-    salt: str = "contrast-foundry"  # decides the splits of scenes that are not frozen yet
+    # These decide the splits of scenes that are not frozen yet; what is left of 1 is for training
+    salt: str = "contrast-foundry"
+    val_share: float = limited(0.1, 0.0, 1.0)
+    test_share: float = limited(0.2, 0.0, 1.0)
 
 
 @dataclass(frozen=True)

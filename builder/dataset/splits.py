@@ -11,7 +11,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 SPLITS = ("train", "val", "test")
-SHARES = (7, 1, 2)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How much of the unit interval validation and testing get; training gets what is left, and must get some."""
+
+    val: float = 0.1
+    test: float = 0.2
+
+    def __post_init__(self) -> None:
+        """ValueError where nothing is left to train on."""
+        if self.val < 0 or self.test < 0 or self.val + self.test >= 1:
+            raise ValueError(
+                f"[export] val_share {self.val:g} and test_share {self.test:g}: both at least 0 and together below 1, "
+                "so that something is left to train on"
+            )
+
+    @property
+    def thousandths(self) -> tuple[int, int, int]:
+        """Of training, validation and testing."""
+        val, test = round(1000 * self.val), round(1000 * self.test)
+        return 1000 - val - test, val, test
 
 
 @dataclass(frozen=True)
@@ -49,16 +70,17 @@ def unit_interval(salt: str, group: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def split_of(position: float) -> str:
-    """7:1:2 of the unit interval."""
-    return "train" if position < 0.7 else "val" if position < 0.8 else "test"
+def split_of(position: float, shares: Shares) -> str:
+    """Training from 0 on, then validation, then testing up to 1."""
+    train, val, _ = shares.thousandths
+    return "train" if position < train / 1000 else "val" if position < (train + val) / 1000 else "test"
 
 
-def exact_counts(groups: int) -> tuple[int, ...]:
-    """7:1:2 of so many groups in whole numbers, by the largest remainder: 589 -> 412, 59, 118."""
-    whole = [groups * share // sum(SHARES) for share in SHARES]
-    remainders = [groups * share % sum(SHARES) for share in SHARES]
-    for k in sorted(range(len(SHARES)), key=lambda k: (-remainders[k], k))[: groups - sum(whole)]:
+def exact_counts(groups: int, shares: Shares) -> tuple[int, ...]:
+    """These shares of so many groups in whole numbers, by the largest remainder: 589 -> 412, 59, 118."""
+    whole = [groups * share // 1000 for share in shares.thousandths]
+    remainders = [groups * share % 1000 for share in shares.thousandths]
+    for k in sorted(range(len(SPLITS)), key=lambda k: (-remainders[k], k))[: groups - sum(whole)]:
         whole[k] += 1
     return tuple(whole)
 
@@ -69,6 +91,7 @@ def place_scenes(
     frozen: Sequence[Place],
     *,
     salt: str,
+    shares: Shares,
     exact: bool,
 ) -> Placement:
     """Places for all members. `links`: pairs of scenes that must not be told apart by a split."""
@@ -77,7 +100,7 @@ def place_scenes(
     known = {union.label(place.scene): union.split(place.scene) for place in frozen}
     fresh = sorted({label for label in labels.values() if not known.get(label)})
     in_use = {label: known[label] for label in set(labels.values()) if known.get(label)}
-    splits = known | (_exact(fresh, in_use, salt) if exact else _by_hash(fresh, salt))
+    splits = known | (_exact(fresh, in_use, salt, shares) if exact else _by_hash(fresh, salt, shares))
     numbers = {place.scene: place.number for place in frozen}
     following = max(numbers.values(), default=0) + 1
     places = []
@@ -94,13 +117,13 @@ def place_scenes(
     return Placement(tuple(places), union.bridges)
 
 
-def _by_hash(fresh: Sequence[str], salt: str) -> dict[str, str]:
-    return {label: split_of(unit_interval(salt, label)) for label in fresh}
+def _by_hash(fresh: Sequence[str], salt: str, shares: Shares) -> dict[str, str]:
+    return {label: split_of(unit_interval(salt, label), shares) for label in fresh}
 
 
-def _exact(fresh: Sequence[str], in_use: Mapping[str, str], salt: str) -> dict[str, str]:
-    """Fill up to exactly 7:1:2 of all groups, as far as the frozen ones allow, in the order of their hash."""
-    targets = exact_counts(len(fresh) + len(in_use))
+def _exact(fresh: Sequence[str], in_use: Mapping[str, str], salt: str, shares: Shares) -> dict[str, str]:
+    """Fill up to exactly the shares of all groups, as far as the frozen ones allow, in the order of their hash."""
+    targets = exact_counts(len(fresh) + len(in_use), shares)
     taken = [sum(split == name for split in in_use.values()) for name in SPLITS]
     quotas = [max(0, target - count) for target, count in zip(targets, taken, strict=True)]
     while sum(quotas) > len(fresh):

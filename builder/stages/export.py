@@ -18,7 +18,7 @@ from builder.dataset.frozen_splits import read_groups, read_lock, write_lock
 from builder.dataset.records import Excluded, SceneFact
 from builder.dataset.scene_files import DamagedScene, Extras, SceneWriter
 from builder.dataset.selection import ChosenScene, Selection, reference_algorithm, select_scenes
-from builder.dataset.splits import Member, Place, place_scenes
+from builder.dataset.splits import Member, Place, Shares, place_scenes
 from builder.dataset.summary import Summary
 from builder.dataset.tables import open_tables, write_excluded, write_groups
 from builder.dataset.unfinished import UnfinishedDataset
@@ -89,13 +89,20 @@ def export_dataset(
     require_new(request.output / version)
     algorithm = reference_algorithm(request.reference)
     by_hand, frozen = read_groups(data), read_lock(data)
+    shares = Shares(settings.export.val_share, settings.export.test_share)
     work = _Export(data, settings, request, UnfinishedDataset(request.output, version), on_scene)
     with catalog.reading() as session:
         selection = select_scenes(session, algorithm, by_hand)
         examined = work.examine(session, selection.chosen, frozenset(by_hand))
         members = [Member(one.scene, one.name, one.group) for one in examined.passed]
-        salt, exact = settings.export.salt, request.exact_splits
-        placement = place_scenes(members, examined.links, frozen, salt=salt, exact=exact)
+        placement = place_scenes(
+            members,
+            examined.links,
+            frozen,
+            salt=settings.export.salt,
+            shares=shares,
+            exact=request.exact_splits,
+        )
         written = work.write_scenes(session, examined.passed, placement.places)
     excluded = _all_excluded(selection, examined, placement.bridges, work.damaged)
     places = tuple(place for place in placement.places if place.name in written)

@@ -23,6 +23,7 @@ from builder.dataset.splits import (
     SPLITS,
     Member,
     Place,
+    Shares,
     exact_counts,
     place_scenes,
     split_of,
@@ -39,8 +40,8 @@ def members(count: int, first: int = 0) -> list[Member]:
     ]
 
 
-def placed(people, links=(), frozen=(), exact=False):
-    return place_scenes(people, links, frozen, salt=SALT, exact=exact)
+def placed(people, links=(), frozen=(), exact=False, shares=Shares()):  # noqa: B008 - frozen
+    return place_scenes(people, links, frozen, salt=SALT, shares=shares, exact=exact)
 
 
 def split_by_scene(placement):
@@ -52,13 +53,26 @@ def split_by_scene(placement):
     [(589, (412, 59, 118)), (10, (7, 1, 2)), (1, (1, 0, 0)), (0, (0, 0, 0)), (3, (2, 0, 1))],
 )
 def test_exact_counts_by_largest_remainder(groups, counts):
-    assert exact_counts(groups) == counts
+    assert exact_counts(groups, Shares()) == counts
     assert sum(counts) == groups
 
 
 def test_exact_splits_of_589_groups():
     found = split_by_scene(placed(members(589), exact=True))
     assert [list(found.values()).count(split) for split in SPLITS] == [412, 59, 118]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_other_shares(exact):
+    found = list(split_by_scene(placed(members(1000), shares=Shares(0.05, 0.5), exact=exact)).values())
+    counts = [found.count(split) for split in SPLITS]
+    assert counts == [450, 50, 500] if exact else np.allclose(counts, [450, 50, 500], atol=50)
+
+
+@pytest.mark.parametrize(("val", "test"), [(0.5, 0.5), (0.0, 1.0), (-0.1, 0.2)])
+def test_shares_that_leave_nothing_to_train_on_are_refused(val, test):
+    with pytest.raises(ValueError, match="left to train on"):
+        Shares(val, test)
 
 
 def test_exact_splits_stay_frozen_when_scenes_are_added():
@@ -79,7 +93,8 @@ def test_by_hash_additions_move_nothing_even_without_a_lock():
 
 def test_shares_of_the_hash_are_about_right():
     counts = [
-        sum(split_of(unit_interval(SALT, f"group{k}")) == split for k in range(5000)) for split in SPLITS
+        sum(split_of(unit_interval(SALT, f"group{k}"), Shares()) == split for k in range(5000))
+        for split in SPLITS
     ]
     assert [round(count / 5000, 1) for count in counts] == [0.7, 0.1, 0.2]
 

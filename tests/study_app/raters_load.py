@@ -176,16 +176,21 @@ def prepare(
         shared = session.scalars(select(Scene).where(Scene.name == PICTURE_SCENE)).one()
         shared.width, shared.height = picture_size
         study = open_crowd_study(session, data, Rule(cap=form.cap, **UNDECIDED), at, only_added=True)
-        sound = session.scalars(
-            select(StudyItem.public_id)
-            .join(StudyScene)
-            .where(StudyScene.role == "training", StudyItem.candidate_id.is_not(None))
-        ).all()
         _, token = make_invite(
             session, study, SECRET, label="load", is_personal=False, is_expert=False,
             max_uses=10 * form.raters, expires_at=at + timedelta(days=1), at=at,
         )  # fmt: skip
-    return token, Knowledge(_plate_digits, frozenset(sound))
+        return token, knowledge_of(session)
+
+
+def knowledge_of(session: Session) -> Knowledge:
+    """What raters with good eyes know of the database's studies."""
+    sound = session.scalars(
+        select(StudyItem.public_id)
+        .join(StudyScene)
+        .where(StudyScene.role == "training", StudyItem.candidate_id.is_not(None))
+    )
+    return Knowledge(_plate_digits, frozenset(sound))
 
 
 def _plate_digits(cookie: str) -> tuple[str, ...]:

@@ -1,0 +1,151 @@
+"""How long the study's pages take with 589 scenes and 15,000 votes while thirty raters rate."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import statistics
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from builder.catalog import Catalog
+from study_app import clock, create_app
+from study_app.database import open_database
+from study_app.experimenters import set_experimenter
+from study_app.invites import make_invite
+from study_app.models import Rater, Study, StudyScene, Vote
+from study_app.settings import StudySettings
+from tests.benchmarks.paper_size.watched import watch
+from tests.benchmarks.report import Report, Value
+from tests.study_app.load_client import Browser, Knowledge, Record, SimulatedRater
+from tests.study_app.raters_load import FACTORY, SECRET, knowledge_of
+from tests.study_app.servers import Gunicorn
+
+COLUMNS = ("page", "requests", "median ms", "p95 ms", "longest ms")
+RATERS, VOTES, PACE = 30, 15_000, 10.0  # seconds that a rater thinks: six times as fast as people
+ROUNDS = 40  # of all the experimenter's pages
+GOAL = 300.0
+DOWNLOADS = ("/lab/export.zip", "/lab/report.html")
+NAME, PASSWORD = "admin", "a password of the benchmark"
+RULE = "strict"  # a rule that leaves scenes open after thirty raters
+
+
+def measure_pages(data: Path) -> Report:
+    """Fills a copy of the catalog with votes under a strict rule, then rates and looks at it over HTTP."""
+    copy = data.with_name("strict")
+    if not copy.exists():
+        _voted_copy(data, copy)
+    catalog = open_database(url_of(copy))
+    try:
+        token, knowledge, votes = _opened(catalog)
+        with _served(copy) as server:
+            found = _visited(server.port, token, knowledge, laboratory_pages(catalog, copy))
+    finally:
+        catalog.close()
+    rows = tuple(_row(name, times) for name, times in sorted(found.items()))
+    notes = (
+        f"{votes:,} votes before; {RATERS} raters, one answer each {PACE:.0f} s; goal {GOAL:.0f} ms at p95",
+    )
+    return Report(
+        "Pages of the study at this size, over HTTP from gunicorn of 4 x 4, SQLite", COLUMNS, rows, notes
+    )
+
+
+def url_of(folder: Path) -> str:
+    """The catalog of a data folder."""
+    return f"sqlite:///{folder / 'catalog.sqlite'}"
+
+
+def _voted_copy(data: Path, copy: Path) -> None:
+    """The same scenes and pictures with a study of their own, in which thirty raters have given 15,000 votes."""
+    unfinished = copy.with_name("unfinished-strict")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    shutil.copyfile(data / "before-study.sqlite", unfinished / "catalog.sqlite")
+    (unfinished / "previews").symlink_to((data / "previews").resolve())
+    log = data.with_name("strict.log")
+    options = ("--data", unfinished)
+    watch("study_app", "create", "--open", "--seed", 2, "--rule", RULE, "--allow-missing", *options, log=log)
+    watch("study_app", "simulate-raters", "--raters", RATERS, "--trials", VOTES // RATERS, *options, log=log)
+    unfinished.rename(copy)
+
+
+def _opened(catalog: Catalog) -> tuple[str, Knowledge, int]:
+    """A raters' link and an experimenter; what raters must know; how many votes there are."""
+    at = clock.now()
+    with catalog.writing() as session:
+        study = session.scalars(select(Study)).one()
+        set_experimenter(session, NAME, PASSWORD, role="admin", at=at)
+        _, token = make_invite(
+            session, study, SECRET, label="pages", is_personal=False, is_expert=False,
+            max_uses=10 * RATERS, expires_at=at + timedelta(days=1), at=at,
+        )  # fmt: skip
+        return token, knowledge_of(session), session.scalar(select(func.count(Vote.id))) or 0
+
+
+@contextmanager
+def _served(data: Path) -> Iterator[Gunicorn]:
+    environment = {
+        "STUDY_DATA": str(data), "DATABASE_URL": url_of(data), "SECRET_KEY": SECRET,
+        "LOAD_KILL_FILE": str(data / "kill"), "LOAD_BREAK_SECONDS": "1",
+    }  # fmt: skip
+    server = Gunicorn(FACTORY, environment, data.with_name("server.log"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def laboratory_pages(catalog: Catalog, data: Path) -> dict[str, str]:
+    """Every page of the laboratory that takes no argument, and one scene's and one rater's: name -> address."""
+    app = create_app(StudySettings(data=data, database_url=url_of(data), secret_key=SECRET))
+    plain = (
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.methods and "GET" in rule.methods and not rule.arguments
+    )
+    pages = {rule: rule for rule in plain if rule.startswith("/lab/") and rule not in DOWNLOADS}
+    del pages["/lab/login"]
+    with catalog.reading() as session:
+        scene = session.scalars(select(StudyScene.id).order_by(StudyScene.counted.desc()).limit(1)).one()
+        rater = session.scalars(select(Rater.public_id).limit(1)).one()
+    return pages | {"/lab/scenes/<one>": f"/lab/scenes/{scene}", "/lab/raters/<one>": f"/lab/raters/{rater}"}
+
+
+def _visited(port: int, token: str, knowledge: Knowledge, pages: Mapping[str, str]) -> dict[str, list[float]]:
+    """Seconds of each request by page, while all raters are at it."""
+    raters = [SimulatedRater(port, token, knowledge, seed=n, think_seconds=PACE) for n in range(RATERS)]
+    threads = [threading.Thread(target=rater.run, daemon=True) for rater in raters]
+    for thread in threads:
+        thread.start()
+    experimenter = Record()
+    browser = Browser(port, experimenter, random.Random(0))
+    browser.get("/lab/login", "sign in")
+    if browser.submit("/lab/login", {"name": NAME, "password": PASSWORD}).status != 303:
+        raise RuntimeError("the experimenter could not sign in")
+    experimenter.seconds.clear()
+    for _ in range(ROUNDS):
+        for name, address in pages.items():
+            answer = browser.get(address, name)
+            if answer.status != 200:
+                raise RuntimeError(f"{address}: {answer.status}")
+    found = dict(experimenter.seconds)
+    for kind, name in (
+        ("page", "a rater's pages"),
+        ("trial", "a trial"),
+        ("vote", "a vote"),
+        ("prefetch", "the next trial"),
+    ):
+        found[name] = [second for rater in raters for second in tuple(rater.record.seconds.get(kind, ()))]
+    return found
+
+
+def _row(name: str, times: list[float]) -> tuple[Value, ...]:
+    found = [1000 * second for second in times]
+    return name, len(found), statistics.median(found), statistics.quantiles(found, n=20)[-1], max(found)
