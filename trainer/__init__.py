@@ -1,6 +1,7 @@
 """From an exported dataset to a network, its table of figures, and enhanced photographs.
 
-Rooms, each importing only rooms above it in this list; its own first lines say which:
+Rooms, each importing only rooms above it in this list; its own first lines say which, and
+tests/trainer/test_rooms.py holds it to that:
 
     preprocessing   what is computed of a picture alike in training, evaluation and use
     networks        the networks by name
@@ -15,5 +16,6 @@ Rooms, each importing only rooms above it in this list; its own first lines say 
     commands        the command line
     presets         settings to begin with (TOML)
 
-At the top lies what several rooms share: settings, inputs (what a network sees), checkpoint, exposure_kinds.
+At the top lies what several rooms share: settings, inputs (what a network sees), checkpoint, exposure_kinds,
+exit_codes.
 """

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from builder.dataset.finished import read_pairs
 from builder.images import encode_png, read_image
 from tests.trainer.tiny_dataset import write_dataset
-from trainer.__main__ import STORAGE, main
+from trainer.__main__ import main
 from trainer.checkpoint import save_weights
 from trainer.classical import BASELINES
 from trainer.dataset.manifest import open_dataset
@@ -30,6 +30,7 @@ from trainer.evaluation.scored_scenes import (
     score_scene,
 )
 from trainer.evaluation.scores import METRICS
+from trainer.exit_codes import STORAGE
 from trainer.exposure_kinds import ITSELF
 from trainer.networks import make_network
 

@@ -26,8 +26,8 @@ from trainer.enhancement.photographs import (
     read_photograph,
     working_bits,
 )
+from trainer.exit_codes import SOMETHING_FAILED
 
-SOMETHING_FAILED = 1
 BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
 DEPTHS: dict[int, type[np.unsignedinteger[Any]]] = {8: np.uint8, 16: np.uint16}
 

@@ -19,9 +19,9 @@ from trainer.evaluation.report import write_report
 from trainer.evaluation.report_figure import comparison_figure, missing_for_figure
 from trainer.evaluation.scene_views import Protocol, scenes_of
 from trainer.evaluation.tables import overview
+from trainer.exit_codes import SOMETHING_FAILED
 
 TEST_LOG = "test_log.jsonl"
-SOMETHING_FAILED = 1
 SMALLEST_SIDE = 32
 
 

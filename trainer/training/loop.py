@@ -15,6 +15,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from builder.atomic_files import CannotWrite
 from trainer.checkpoint import newest_checkpoint
+from trainer.exit_codes import DIVERGED
 from trainer.inputs import Batch
 from trainer.losses import WeightedLoss
 from trainer.settings import Settings, SettingsError
@@ -38,7 +39,7 @@ log = logging.getLogger("trainer")
 class Diverged(ValueError):
     """Losses or gradients stayed NaN or infinite, at half the rate too."""
 
-    exit_code = 4
+    exit_code = DIVERGED
 
 
 @dataclass(frozen=True)
