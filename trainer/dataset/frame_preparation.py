@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from builder.images import decode_exr, decode_image, read_bytes
 from trainer.dataset.frame_shards import LIGHT, PICTURE, PICTURE_AND_BASE, Arrays, Stored, stored_bytes
 from trainer.dataset.manifest import Dataset, DatasetError, hdr_path
 from trainer.inputs import THUMBNAIL_SIDE
+from trainer.preprocessing.eight_bits import eight_bits
 from trainer.preprocessing.grey_levels import grey_levels
 from trainer.preprocessing.resize import area_resized, short_side_resized, short_side_size, third_resized
 
@@ -144,7 +144,7 @@ def _prepared_picture(
 ) -> tuple[Stored, Arrays]:
     """HxWx3 uint8 or uint16 as decoded -> pixels, thumbnail of the prepared frame and, if asked for, its base."""
     bits = 8 * picture.dtype.itemsize
-    pixels = preparation.resized(picture if bits == 8 else cv2.convertScaleAbs(picture, alpha=1 / 257))
+    pixels = preparation.resized(eight_bits(picture))
     arrays: dict[str, NDArray[Any]] = {
         "pixels": pixels,
         "thumbnail": area_resized(pixels, THUMBNAIL_SIDE, THUMBNAIL_SIDE),

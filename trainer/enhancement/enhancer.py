@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from trainer.enhancement.tile_size import fitting_side
 from trainer.enhancement.tiling import Span, cut, tile_rows
 from trainer.inputs import THUMBNAIL_SIDE, Inputs, picture_tensor
 from trainer.preprocessing.base_detail import BaseDetail, base_detail
+from trainer.preprocessing.eight_bits import eight_bits
 from trainer.preprocessing.resize import area_resized
 
 STRENGTHS = (0.0, 1.5)
@@ -106,7 +106,8 @@ class Enhancer:
 
     def _whole(self, picture: NDArray[Any]) -> _Whole:
         needs = self._network.needs
-        planes = base_detail(_eight_bits(picture)) if needs & {"base", "detail"} else None
+        # the base is made of 8-bit grey levels anyway
+        planes = base_detail(eight_bits(picture)) if needs & {"base", "detail"} else None
         if "thumbnail" not in needs:
             return _Whole(picture, planes, None)
         small = area_resized(picture, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
@@ -177,8 +178,3 @@ def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
     """Any accepted type -> float32 in [0, 1]."""
     peak = PEAKS[pixels.dtype.name]
     return pixels if peak == 1 else np.divide(pixels, peak, dtype=np.float32)
-
-
-def _eight_bits(picture: NDArray[Any]) -> NDArray[Any]:
-    """uint16 rounded to uint8, others as they are: the base is made of 8-bit grey levels anyway."""
-    return cv2.convertScaleAbs(picture, alpha=1 / 257) if picture.dtype == np.uint16 else picture

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from builder.dataset.finished import Pair
 from builder.images import read_image
 from trainer.classical.exposure import Exposure
 from trainer.exposure_kinds import ITSELF, kind_of
+from trainer.preprocessing.eight_bits import eight_bits
 from trainer.preprocessing.resize import short_side_resized
 
 Picture8 = NDArray[np.uint8]
@@ -47,9 +47,7 @@ def scenes_of(pairs: Iterable[Pair]) -> list[tuple[Pair, ...]]:
 
 def read_picture(protocol: Protocol, path: str) -> Picture8:
     """A picture of the dataset, 8 bits, at the size of the protocol; UnreadableImage if damaged."""
-    picture = read_image(protocol.folder / path)
-    if picture.dtype == np.uint16:
-        picture = cv2.convertScaleAbs(picture, alpha=1 / 257)
+    picture = eight_bits(read_image(protocol.folder / path))
     return picture if protocol.short_side is None else short_side_resized(picture, protocol.short_side)
 
 
