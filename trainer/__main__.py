@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-SOMETHING_FAILED, WRONG_USAGE, DIVERGED, STORAGE, INTERRUPTED, TERMINATED = 1, 2, 4, 5, 130, 143
+from trainer.exit_codes import INTERRUPTED, STORAGE, WRONG_USAGE
 
 # command -> one line of help; its module trainer.commands.<name> is loaded when it is called: PyTorch takes seconds
 COMMANDS = {

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from builder.atomic_files import CannotWrite, replace_file
+from trainer.exit_codes import DIVERGED, STORAGE
 from trainer.networks import make_network
 
 FORMAT = 1
@@ -34,13 +35,13 @@ log = logging.getLogger("trainer")
 class CheckpointError(ValueError):
     """No usable checkpoint; the message says which files were looked at and what is wrong with each."""
 
-    exit_code = 5
+    exit_code = STORAGE
 
 
 class NotFinite(ValueError):
     """NaN or infinity in what should be stored."""
 
-    exit_code = 4
+    exit_code = DIVERGED
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ class Inputs:
     """N crops of pictures, float32. A field that the network does not name in `needs` may be None.
 
     data: Nx3xHxW, RGB, sRGB-encoded, in [0, 1].
-    base, detail: Nx1xHxW, the WLS base of the luminance of the whole picture and what it leaves (base_detail.py).
+    base, detail: Nx1xHxW, the WLS base of the luminance of the whole picture and what it leaves
+    (preprocessing/base_detail.py).
     thumbnail: Nx3x256x256, the whole picture that the crop is from, however small the crop.
     place: Nx4, of the crop in its picture: top, left, and the picture's height and width, in pixels.
     strength: N, 1 = as trained, 0 = the input; networks without a strength of their own ignore it.

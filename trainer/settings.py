@@ -38,7 +38,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which crops are seen (dataset.py, frame_cache.py)."""
+    """Which crops are seen (dataset/)."""
 
     resize: str = chosen("short_side", "short_side", "third", "none")
     short_side: int = limited(512, 32, 16384)
@@ -56,7 +56,7 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class OptimizationSettings:
-    """How weights are found (optimization.py)."""
+    """How weights are found (training/optimization.py)."""
 
     optimizer: str = chosen("adamw", "adamw", "adam", "sgd", "adam_tensorflow")
     rate: float = limited(4e-4, 1e-9, 100.0)

@@ -1,4 +1,4 @@
-"""Writes protobuf's wire format, as much of it as a .caffemodel has: the other side of trainer/caffe_wire.py."""
+"""Writes protobuf's wire format, as much as a .caffemodel has of it, for trainer/exchange/caffe_wire.py to read."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.base_detail import base_detail, normalised_luminance
+from trainer.preprocessing.base_detail import base_detail, normalised_luminance
 
 ORACLE = Path(__file__).resolve().parents[2].parent / "shared" / "oracle" / "sice_models"
 

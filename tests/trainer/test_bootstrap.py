@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainer.bootstrap import bootstrap_means, mean_intervals
+from trainer.evaluation.bootstrap import bootstrap_means, mean_intervals
 
 
 def test_two_scenes_have_the_binomial_distribution():

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from tests.trainer.loss_inputs import SEED_PARAMETERS, noise, value_and_gradient
-from trainer.caffe_losses import EuclideanLoss, L1Loss, Regularization, SsimLayer
 from trainer.losses import make_loss
+from trainer.losses.caffe import EuclideanLoss, L1Loss, Regularization, SsimLayer
 
 
 def pattern(*shape: int) -> tuple[Tensor, Tensor]:

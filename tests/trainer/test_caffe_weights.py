@@ -10,13 +10,13 @@ import torch
 from click.testing import CliRunner
 
 from tests.trainer import caffe_writer as writer
-from trainer import caffe_weights
-from trainer.base_detail import base_detail
-from trainer.caffe_weights import read_caffe_weights
-from trainer.caffe_wire import caffe_layers
 from trainer.commands import import_caffe
+from trainer.exchange import caffe_weights
+from trainer.exchange.caffe_weights import read_caffe_weights
+from trainer.exchange.caffe_wire import caffe_layers
 from trainer.inputs import Inputs, picture_tensor
 from trainer.networks import make_network
+from trainer.preprocessing.base_detail import base_detail
 
 ORACLE = Path(__file__).resolve().parents[2].parent / "shared" / "oracle" / "sice_models"
 MODELS = {"model1": "sice_residual", "model2": "sice_two_stage", "model3": "sice_per_pixel"}

@@ -13,7 +13,7 @@ from builder.images import decode_image, encode_jpeg, encode_png, read_image
 from tests.trainer.sample_networks import Brighter, Convolved, trained
 from trainer.__main__ import main
 from trainer.checkpoint import save_weights
-from trainer.enhancer import Enhancer
+from trainer.enhancement.enhancer import Enhancer
 
 GREY = np.full((40, 56, 3), 100, np.uint8)
 BRIGHTER = 100 + round(0.1 * 255)

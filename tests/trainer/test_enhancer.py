@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-import trainer.enhancer
+import trainer.enhancement.enhancer
 from tests.trainer.sample_networks import AllInputs, Brighter, Convolved, NotANumber, Same, trained
-from trainer.base_detail import BaseDetail
-from trainer.enhancer import Enhancer
-from trainer.tile_size import CPU_BUDGET, LiveTensors, bytes_per_pixel, fitting_side
-from trainer.tiling import cut, reflected, spans
+from trainer.enhancement.enhancer import Enhancer
+from trainer.enhancement.tile_size import CPU_BUDGET, LiveTensors, bytes_per_pixel, fitting_side
+from trainer.enhancement.tiling import cut, reflected, spans
+from trainer.preprocessing.base_detail import BaseDetail
 
 ROUNDING = 1e-6  # float32 sums of other lengths
 
@@ -34,7 +34,7 @@ def global_planes(monkeypatch):
         grey /= grey.max()
         return BaseDetail(grey / 2 + grey.mean() / 4, grey / 2 - grey.mean() / 4)
 
-    monkeypatch.setattr(trainer.enhancer, "base_detail", planes)
+    monkeypatch.setattr(trainer.enhancement.enhancer, "base_detail", planes)
     return calls
 
 

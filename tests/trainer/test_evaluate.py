@@ -14,15 +14,25 @@ from click.testing import CliRunner
 from builder.dataset.finished import read_pairs
 from builder.images import encode_png, read_image
 from tests.trainer.tiny_dataset import write_dataset
-from trainer.__main__ import STORAGE, main
+from trainer.__main__ import main
 from trainer.checkpoint import save_weights
 from trainer.classical import BASELINES
-from trainer.manifest import open_dataset
-from trainer.methods import split_names
+from trainer.dataset.manifest import open_dataset
+from trainer.evaluation.methods import split_names
+from trainer.evaluation.scene_views import Protocol, read_views, scenes_of, training_exposures
+from trainer.evaluation.scored_scenes import (
+    Failure,
+    Method,
+    SceneWork,
+    enhanced,
+    prepared_works,
+    score_all,
+    score_scene,
+)
+from trainer.evaluation.scores import METRICS
+from trainer.exit_codes import STORAGE
+from trainer.exposure_kinds import ITSELF
 from trainer.networks import make_network
-from trainer.scene_views import ITSELF, Protocol, read_views, scenes_of, training_exposures
-from trainer.scored_scenes import Failure, Method, SceneWork, enhanced, prepared_works, score_all, score_scene
-from trainer.scores import METRICS
 
 EVERY = ("under", "well", "over")
 ON_CPU = ("--device", "cpu", "--tile", 0)
@@ -137,7 +147,7 @@ def test_a_method_that_fails_on_one_picture_loses_nothing_else(tiny, tmp_path, m
         return exposure.picture
 
     broken = replace(BASELINES["clahe"], enhance=fails_in_the_dark)
-    monkeypatch.setattr("trainer.methods.BASELINES", dict(BASELINES) | {"clahe": broken})
+    monkeypatch.setattr("trainer.evaluation.methods.BASELINES", dict(BASELINES) | {"clahe": broken})
     answer = command(tiny, "clahe", "--output", tmp_path, "--jobs", 1)
     assert answer.exit_code == 1
     assert "3 outputs could not be made" in answer.output

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import trainer.base_detail
-import trainer.frame_cache
+import trainer.dataset.frame_cache
+import trainer.preprocessing.base_detail
 from builder.atomic_files import CannotWrite, sha256_hex
 from builder.images import encode_png
 from tests.builder.exporting import contents
@@ -29,13 +29,13 @@ from tests.trainer.exported_dataset import (
     replace_picture,
     write_dataset,
 )
-from trainer.base_detail import BaseDetail
-from trainer.frame_cache import Preparation, prepare
-from trainer.frame_preparation import linear_light
-from trainer.frame_shards import only_builder
-from trainer.grey_levels import grey_levels
-from trainer.manifest import Dataset, DatasetError, open_dataset
-from trainer.resize import area_resized, short_side_resized, third_resized
+from trainer.dataset.frame_cache import Preparation, prepare
+from trainer.dataset.frame_preparation import linear_light
+from trainer.dataset.frame_shards import only_builder
+from trainer.dataset.manifest import Dataset, DatasetError, open_dataset
+from trainer.preprocessing.base_detail import BaseDetail
+from trainer.preprocessing.grey_levels import grey_levels
+from trainer.preprocessing.resize import area_resized, short_side_resized, third_resized
 
 HALF = Preparation(short_side=HEIGHT // 2)
 SCENES = (TinyScene("alley"), TinyScene("bridge", evs=(-1.0, 1.0)))
@@ -61,8 +61,8 @@ def read(monkeypatch) -> list[str]:
         paths.append(source.path)
         return original(dataset, source, preparation)
 
-    original = trainer.frame_cache.prepared
-    monkeypatch.setattr(trainer.frame_cache, "prepared", noting)
+    original = trainer.dataset.frame_cache.prepared
+    monkeypatch.setattr(trainer.dataset.frame_cache, "prepared", noting)
     return paths
 
 
@@ -105,7 +105,7 @@ def test_the_base_is_stored_in_16_bits(dataset, folder, monkeypatch):
         plane = picture[..., 0].astype(np.float32) / 255
         return BaseDetail(plane / 2, plane / 2)
 
-    monkeypatch.setattr(trainer.base_detail, "base_detail", half_of_red)
+    monkeypatch.setattr(trainer.preprocessing.base_detail, "base_detail", half_of_red)
     cache = prepare(dataset, dataset.pairs, Preparation("none", base=True), folder, jobs=1)
     base = cache.input(dataset.pairs[0]).base
     assert base.dtype == np.uint16
@@ -181,9 +181,9 @@ def test_jobs_change_nothing(dataset, tmp_path):
 
 
 def test_no_shard_is_larger_than_the_limit(dataset, folder, monkeypatch):
-    monkeypatch.setattr(trainer.frame_cache, "SHARDS_PER_JOB", 1)
+    monkeypatch.setattr(trainer.dataset.frame_cache, "SHARDS_PER_JOB", 1)
     prepare(dataset, dataset.pairs, HALF, folder / "one", jobs=1)
-    monkeypatch.setattr(trainer.frame_cache, "SHARD_BYTES", 500_000)
+    monkeypatch.setattr(trainer.dataset.frame_cache, "SHARD_BYTES", 500_000)
     prepare(dataset, dataset.pairs, HALF, folder / "many", jobs=1)
     assert [path.stat().st_size > 500_000 for path in (folder / "one").glob("*.frames")] == [True]
     sizes = [path.stat().st_size for path in (folder / "many").glob("*.frames")]
@@ -192,7 +192,7 @@ def test_no_shard_is_larger_than_the_limit(dataset, folder, monkeypatch):
 
 
 def test_memory_holds_one_frame_per_job_however_many_there_are(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr(trainer.frame_cache, "SHARDS_PER_JOB", 1)
+    monkeypatch.setattr(trainer.dataset.frame_cache, "SHARDS_PER_JOB", 1)
     scene = TinyScene("long", evs=(0.0,) * 24, size=(400, 300))
     dataset = open_dataset(write_dataset(tmp_path / "dataset", (scene,)), splits=("train",))
     tracemalloc.start()
@@ -308,7 +308,7 @@ def test_a_base_without_solution_names_its_frames(dataset, folder, monkeypatch):
     def hopeless(picture):
         raise ArithmeticError("no solution in 300 steps")
 
-    monkeypatch.setattr(trainer.base_detail, "base_detail", hopeless)
+    monkeypatch.setattr(trainer.preprocessing.base_detail, "base_detail", hopeless)
     with pytest.raises(DatasetError) as caught:
         prepare(dataset, dataset.pairs, Preparation(base=True), folder, jobs=2)
     assert str(caught.value).count("no solution in 300 steps") == FILES

@@ -10,9 +10,9 @@ import pytest
 import scipy.fft
 
 from builder.images import read_image
-from trainer.fsim import features, fsim, similarity_of
-from trainer.metrics import ssim_rgb
-from trainer.phase_congruency import SCALES, _noise_gain, log_gabor_filters, phase_congruency
+from trainer.metrics.fsim import features, fsim, similarity_of
+from trainer.metrics.phase_congruency import SCALES, _noise_gain, log_gabor_filters, phase_congruency
+from trainer.metrics.ssim import ssim_rgb
 
 ORACLE = Path(__file__).resolve().parents[2].parent / "shared" / "oracle"
 

@@ -11,9 +11,10 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from tests.trainer.loss_inputs import SEED_PARAMETERS, noise, value_and_gradient
-from trainer.caffe_losses import SsimLayer
 from trainer.inputs import Batch, Inputs
-from trainer.losses import LOSSES, StandardSsim, WeightedLoss, make_loss
+from trainer.losses import LOSSES, WeightedLoss, make_loss
+from trainer.losses.caffe import SsimLayer
+from trainer.losses.means import StandardSsim
 
 PARAMETERS = {"ssim": SEED_PARAMETERS}
 ON_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

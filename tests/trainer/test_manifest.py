@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import trainer.manifest
+import trainer.dataset.manifest
 from builder.atomic_files import digest_path
 from builder.images import encode_png
 from tests.trainer.exported_dataset import (
@@ -19,7 +19,8 @@ from tests.trainer.exported_dataset import (
     replace_picture,
     write_dataset,
 )
-from trainer.manifest import DatasetError, kind_of, open_dataset, well_placed
+from trainer.dataset.manifest import DatasetError, open_dataset, well_placed
+from trainer.exposure_kinds import kind_of
 
 SPLITS = ("train", "val")
 
@@ -210,7 +211,7 @@ def test_each_file_is_read_and_hashed_once(folder, monkeypatch):
         read.append(path.name)
         return original(path)
 
-    original = trainer.manifest.read_bytes
-    monkeypatch.setattr(trainer.manifest, "read_bytes", counting)
+    original = trainer.dataset.manifest.read_bytes
+    monkeypatch.setattr(trainer.dataset.manifest, "read_bytes", counting)
     open_dataset(folder, splits=SPLITS)
     assert len(read) == 4 * 5

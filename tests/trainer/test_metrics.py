@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from trainer import metrics, pu21
-from trainer.metrics import angular_error, clipped_share, psnr, ssim_gray, ssim_rgb
-from trainer.structural_similarity import STRIP_ROWS
+from trainer.metrics import pu21
+from trainer.metrics.per_pixel import ROWS, angular_error, clipped_share, psnr
+from trainer.metrics.ssim import STRIP_ROWS, ssim_gray, ssim_rgb
 
 LUMA_601 = np.array([0.2989, 0.5870, 0.1140])
 PAIRED = [psnr, ssim_rgb, ssim_gray, angular_error]
@@ -87,7 +87,7 @@ def test_small_angles_are_exact():
 
 
 def test_angles_do_not_depend_on_strips_or_brightness():
-    picture, reference = pair(metrics.ROWS + 9, 12, np.float32)
+    picture, reference = pair(ROWS + 9, 12, np.float32)
     x, y = doubles(picture, reference)
     lengths = np.linalg.norm(x, axis=2) * np.linalg.norm(y, axis=2)
     angles = np.degrees(np.arccos(np.clip((x * y).sum(axis=2)[lengths > 0] / lengths[lengths > 0], -1, 1)))

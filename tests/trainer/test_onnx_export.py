@@ -9,10 +9,10 @@ import torch
 from click.testing import CliRunner
 
 import trainer.commands.export_onnx as export_command
-from trainer import onnx_export
 from trainer.checkpoint import TrainedNetwork
+from trainer.exchange import onnx_export
+from trainer.exchange.onnx_export import export_onnx, input_names, largest_difference
 from trainer.networks import make_network
-from trainer.onnx_export import export_onnx, input_names, largest_difference
 
 needs_onnx = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime")),

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.optimization import AdamTensorflow, MovingAverage, make_optimizer, rate_at
 from trainer.settings import OptimizationSettings
+from trainer.training.optimization import AdamTensorflow, MovingAverage, make_optimizer, rate_at
 
 SETTINGS = OptimizationSettings(rate=1.0, final_rate=0.01, warmup=4, steps=14)
 

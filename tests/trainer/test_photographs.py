@@ -29,8 +29,14 @@ from tests.builder.image_files import (
     pillow_bytes,
     tiff_bytes,
 )
-from trainer.photo_colours import srgb_profile
-from trainer.photographs import Photograph, encode_photograph, output_format, read_photograph, working_bits
+from trainer.enhancement.photo_colours import srgb_profile
+from trainer.enhancement.photographs import (
+    Photograph,
+    encode_photograph,
+    output_format,
+    read_photograph,
+    working_bits,
+)
 
 ADOBE = matrix_profile(ADOBE_RGB_D50, gamma_curve(563 / 256))
 JPEG_LEVELS = 6  # a JPEG of a smooth picture written again

@@ -13,9 +13,9 @@ from builder.images import read_image
 from tests.builder.exporting import contents, export
 from tests.builder.faked_dataset import fake_dataset, many_scenes
 from tests.trainer.exported_dataset import TinyScene, write_dataset
-from trainer.dataset import training_batches, whole_pictures
-from trainer.frame_cache import Preparation, prepare
-from trainer.manifest import open_dataset
+from trainer.dataset.batches import training_batches, whole_pictures
+from trainer.dataset.frame_cache import Preparation, prepare
+from trainer.dataset.manifest import open_dataset
 from trainer.settings import DataSettings
 
 SPLITS = ("train", "test")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.trainer.exported_dataset import noise
-from trainer.resize import area_resized, short_side_resized, short_side_size, third_resized
+from trainer.preprocessing.resize import area_resized, short_side_resized, short_side_size, third_resized
 
 # k(j/3)/3 of cubic convolution with a = -1/2, for j = 0 ... 5, worked out on paper:
 # k(0) = 1, k(1/3) = 7/9, k(2/3) = 1/3, k(1) = 0, k(4/3) = -2/27, k(5/3) = -1/27

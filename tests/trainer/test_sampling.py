@@ -12,8 +12,9 @@ import pytest
 
 from builder.dataset.finished import Pair
 from tests.trainer.exported_dataset import noise
-from trainer.manifest import DatasetError, kind_of
-from trainer.sampling import Sample, Sampler, Turn
+from trainer.dataset.manifest import DatasetError
+from trainer.dataset.sampling import Sample, Sampler, Turn
+from trainer.exposure_kinds import kind_of
 from trainer.settings import DataSettings
 
 SETTINGS = DataSettings()

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainer.evaluate import Evaluation
-from trainer.report import document, markdown, markdown_table
-from trainer.report_figure import comparison_figure
-from trainer.scored_scenes import Failure
-from trainer.scores import METRICS
-from trainer.tables import do_no_harm, overview, summary, tables_of
+from trainer.evaluation.comparison import Evaluation
+from trainer.evaluation.report import document, markdown, markdown_table
+from trainer.evaluation.report_figure import comparison_figure
+from trainer.evaluation.scored_scenes import Failure
+from trainer.evaluation.scores import METRICS
+from trainer.evaluation.tables import do_no_harm, overview, summary, tables_of
 
 
 def row(method, scene, kind, psnr, *, picture=1, ev=-2.0):

@@ -24,11 +24,11 @@ from trainer.checkpoint import (
     step_file,
     step_files,
 )
-from trainer.processes import Processes
-from trainer.run_folder import RunFolderBusy, opened
 from trainer.settings import SettingsError
-from trainer.train import Diverged, Outcome, train
-from trainer.training_state import ResumeRefused
+from trainer.training.loop import Diverged, Outcome, train
+from trainer.training.processes import Processes
+from trainer.training.run_folder import RunFolderBusy, opened
+from trainer.training.state import ResumeRefused
 
 TIMED = ("mpx_s", "data_wait", "memory_mib", "mfu")
 HERE = Processes(torch.device("cpu"))

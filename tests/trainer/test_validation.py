@@ -12,14 +12,14 @@ import torch
 from torch import nn
 
 from tests.trainer.faked_training import FakeData, TinyNetwork, made_batch, pair, tiny_settings
-from trainer import throughput
 from trainer.inputs import Batch, Inputs
-from trainer.processes import Processes
-from trainer.strips import Strips, strip
-from trainer.tensorboard_log import tensorboard_log
-from trainer.throughput import Arithmetic, Stopwatch, Throughput, forward_flops_per_pixel
-from trainer.training_data import shared_by_scene
-from trainer.validation import PERFECT_DB, best_exponents, psnr, validate
+from trainer.training import throughput
+from trainer.training.data import shared_by_scene
+from trainer.training.processes import Processes
+from trainer.training.tensorboard_log import tensorboard_log
+from trainer.training.throughput import Arithmetic, Stopwatch, Throughput, forward_flops_per_pixel
+from trainer.training.validation import PERFECT_DB, best_exponents, psnr, validate
+from trainer.training.validation_strips import Strips, strip
 
 HERE = Processes(torch.device("cpu"))
 

@@ -1,5 +1,8 @@
 """The classical methods that networks are compared with. Methods without a usable definition are not here:
-semantic and deep joint filters need trained parts, CAPE needs detectors that were never released."""
+semantic and deep joint filters need trained parts, CAPE needs detectors that were never released.
+
+Of the trainer it imports exposure_kinds alone; evaluation imports it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from trainer.classical.exposure import Enhance, Exposure
 from trainer.classical.gamma import fit_gamma, gamma_oracle
 from trainer.classical.lime import lime
 from trainer.classical.naturalness import npe_like
-from trainer.manifest import KINDS
+from trainer.exposure_kinds import KINDS
 
 
 def identity(exposure: Exposure) -> NDArray[np.uint8]:

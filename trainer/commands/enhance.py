@@ -16,9 +16,9 @@ from tqdm import tqdm
 
 from builder.atomic_files import NotDeterministic, replace_file, write_once
 from builder.images import UnreadableImage, read_bytes
-from trainer.enhancer import STRENGTHS, Enhancer, load_enhancer
-from trainer.output_names import Found, FreeNames, identities, identity, photographs_in
-from trainer.photographs import (
+from trainer.enhancement.enhancer import STRENGTHS, Enhancer, load_enhancer
+from trainer.enhancement.photo_files import Found, FreeNames, identities, identity, photographs_in
+from trainer.enhancement.photographs import (
     SUFFIXES,
     Photograph,
     encode_photograph,
@@ -26,8 +26,8 @@ from trainer.photographs import (
     read_photograph,
     working_bits,
 )
+from trainer.exit_codes import SOMETHING_FAILED
 
-SOMETHING_FAILED = 1
 BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
 DEPTHS: dict[int, type[np.unsignedinteger[Any]]] = {8: np.uint8, 16: np.uint16}
 

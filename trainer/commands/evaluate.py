@@ -12,16 +12,16 @@ import click
 from tqdm import tqdm
 
 from builder.atomic_files import replace_file
-from trainer.evaluate import Comparison, Evaluation, evaluate, fitted_baselines
-from trainer.manifest import Dataset, open_dataset
-from trainer.methods import NetworkMethod, network_method, split_names
-from trainer.report import write_report
-from trainer.report_figure import comparison_figure, missing_for_figure
-from trainer.scene_views import Protocol, scenes_of
-from trainer.tables import overview
+from trainer.dataset.manifest import Dataset, open_dataset
+from trainer.evaluation.comparison import Comparison, Evaluation, evaluate, fitted_baselines
+from trainer.evaluation.methods import NetworkMethod, network_method, split_names
+from trainer.evaluation.report import write_report
+from trainer.evaluation.report_figure import comparison_figure, missing_for_figure
+from trainer.evaluation.scene_views import Protocol, scenes_of
+from trainer.evaluation.tables import overview
+from trainer.exit_codes import SOMETHING_FAILED
 
 TEST_LOG = "test_log.jsonl"
-SOMETHING_FAILED = 1
 SMALLEST_SIDE = 32
 
 

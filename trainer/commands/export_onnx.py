@@ -8,7 +8,7 @@ import click
 
 from builder.atomic_files import replace_file
 from trainer.checkpoint import load_network
-from trainer.onnx_export import LARGEST_DIFFERENCE, export_onnx, input_names, largest_difference
+from trainer.exchange.onnx_export import LARGEST_DIFFERENCE, export_onnx, input_names, largest_difference
 
 
 @click.command("export-onnx")

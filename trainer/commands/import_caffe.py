@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from trainer.caffe_weights import read_caffe_weights
 from trainer.checkpoint import save_weights
+from trainer.exchange.caffe_weights import read_caffe_weights
 
 
 @click.command("import-caffe")

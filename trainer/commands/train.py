@@ -14,15 +14,15 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from trainer.manifest import Dataset, open_dataset
+from trainer.dataset.manifest import Dataset, open_dataset
 from trainer.networks import make_network
-from trainer.processes import Processes, started_processes
-from trainer.run_folder import RunFolder, opened
 from trainer.settings import Settings, load_settings, preset_names
-from trainer.tensorboard_log import tensorboard_log
-from trainer.throughput import report
-from trainer.train import Outcome, train
-from trainer.training_data import DatasetBatches, prepared
+from trainer.training.data import DatasetBatches, prepared
+from trainer.training.loop import Outcome, train
+from trainer.training.processes import Processes, started_processes
+from trainer.training.run_folder import RunFolder, opened
+from trainer.training.tensorboard_log import tensorboard_log
+from trainer.training.throughput import report
 
 LINE_EVERY_SHARE = 20  # where there is no terminal: lines of progress in a run
 

@@ -1,4 +1,7 @@
-"""The networks by name. `package.module:Class` is taken from there: anybody's nn.Module with the same manners."""
+"""The networks by name. `package.module:Class` is taken from there: anybody's nn.Module with the same manners.
+
+Of the trainer it imports inputs alone; checkpoint, training and exchange import it.
+"""
 
 from __future__ import annotations
 

@@ -90,7 +90,9 @@ class SicePerPixel(_TwoBranches):
 def _with_base_and_detail(inputs: Inputs) -> tuple[Tensor, Tensor]:
     """RGB + base and RGB + detail, Nx4xHxW each."""
     if inputs.base is None or inputs.detail is None:
-        raise ValueError("this network needs the base and detail of its input (trainer.base_detail)")
+        raise ValueError(
+            "this network needs the base and detail of its input (trainer.preprocessing.base_detail)"
+        )
     return torch.cat([inputs.data, inputs.base], 1), torch.cat([inputs.data, inputs.detail], 1)
 
 
