@@ -8,6 +8,7 @@ import click
 
 from tests.benchmarks import (
     enhance_memory,
+    enhance_speed,
     every_algorithm,
     mertens_and_enfuse,
     mertens_and_opencv,
@@ -32,6 +33,7 @@ BENCHMARKS = {
         training_throughput,
         weighted_least_squares,
         enhance_memory,
+        enhance_speed,
     )
 }
 

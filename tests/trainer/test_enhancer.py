@@ -215,6 +215,16 @@ def test_tiles_fit_the_budget():
         assert 0.8 * CPU_BUDGET < window**2 * network.channels * 4 * 1.25 < CPU_BUDGET
 
 
+def test_a_wide_halo_gets_a_tile_that_is_worth_it():
+    """Where the budget leaves hardly a core, the tile grows to six halos, as far as memory is free."""
+
+    class Far(Same):
+        halo = 500
+
+    core = fitting_side(Far(), torch.device("cpu"))
+    assert core >= 6 * Far.halo
+
+
 def test_the_largest_share_of_memory_is_one_tile(monkeypatch):
     """A small analogue of tests/benchmarks/enhance_memory.py: windows bound what the network holds, not the picture."""
     peaks = {}

@@ -15,7 +15,8 @@ from trainer.enhancement.tiling import up_to_multiple
 from trainer.inputs import THUMBNAIL_SIDE, Inputs
 
 PROBE_SIDE = 128
-CPU_BUDGET = 192 * 2**20  # bytes: larger tiles are hardly faster there
+CPU_BUDGET = 192 * 2**20  # bytes: larger tiles are hardly faster there, but for their smaller share of halo
+HALOS = 6  # a core of so many halos costs at most 1.8 times its own area
 UNSEEN = 1.25  # share for what convolution libraries allocate by themselves
 AROUND = 40  # bytes per pixel of inputs and result, as arrays and as tensors
 SMALLEST_SIDE = 64
@@ -75,15 +76,20 @@ def _probe(side: int, device: torch.device) -> Inputs:
 
 
 def free_bytes(device: torch.device) -> float:
-    """What tiles may take: on a GPU half of what is free; on CPU a quarter, and not more than pays."""
+    """What tiles may take: on a GPU half of what is free, on CPU a quarter."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] / 2
-    return min(psutil.virtual_memory().available / 4, CPU_BUDGET)
+    return psutil.virtual_memory().available / 4
 
 
 def fitting_side(network: nn.Module, device: torch.device) -> int:
-    """The side of a tile's core whose window fits into the free memory; never below SMALLEST_SIDE."""
+    """The side of a tile's core whose window fits into the free memory; never below SMALLEST_SIDE.
+
+    On CPU no larger than pays: CPU_BUDGET, or more where the halo would else cost more than the core.
+    """
     multiple, halo = int(network.multiple), int(network.halo)  # type: ignore[arg-type]
-    window = math.isqrt(int(free_bytes(device) / bytes_per_pixel(network, device)))
-    core = window - 2 * up_to_multiple(halo, multiple)
+    around, cost = 2 * up_to_multiple(halo, multiple), bytes_per_pixel(network, device)
+    core = math.isqrt(int(free_bytes(device) / cost)) - around
+    if device.type == "cpu":
+        core = min(core, max(math.isqrt(int(CPU_BUDGET / cost)) - around, HALOS * halo))
     return max(core // multiple * multiple, up_to_multiple(SMALLEST_SIDE, multiple))
