@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,14 @@ def canonical_json(value: object) -> str:
 
 def library_versions(*distributions: str) -> dict[str, str]:
     """The part of each library's version whose change may change pixels: the major, or `0.minor`."""
+    return {name: _significant_version(name) for name in distributions}
 
-    def significant(text: str) -> str:
-        major, minor, *_ = [*text.split("."), "0"]
-        return major if major != "0" else f"0.{minor}"
 
-    return {name: significant(version(name)) for name in distributions}
+@cache
+def _significant_version(distribution: str) -> str:
+    """Kept: each recipe asks, and reading a distribution's metadata takes milliseconds."""
+    major, minor, *_ = [*version(distribution).split("."), "0"]
+    return major if major != "0" else f"0.{minor}"
 
 
 @dataclass(frozen=True)
