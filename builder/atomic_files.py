@@ -166,12 +166,16 @@ def write_folder_once(final: Path, fill: Callable[[Path], None]) -> tuple[str, i
         unfinished.mkdir(parents=True)
         fill(unfinished)
         digest, size, entries = _digest_folder(unfinished)
-        if final.is_dir():
+        try:
+            os.rename(
+                unfinished, final
+            )  # fails where the name is taken, were it by another host a moment ago
+            _sync_folder(final.parent)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
             _require_same(final, digest)
             shutil.rmtree(unfinished)
-        else:
-            os.replace(unfinished, final)
-            _sync_folder(final.parent)
         return digest, size, entries
 
 

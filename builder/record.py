@@ -37,7 +37,7 @@ def record_scene(session: Session, store: Store, plan: ScenePlan, ledger: Ledger
     _record_comparison(scene, store, plan)
     session.flush()
     _record_damaged_copies(session, scene, store, plan)
-    scene.status, scene.reason = _status(plan, alignment, candidates, failures)
+    scene.status, scene.reason = _status(store, plan, alignment, candidates, failures)
     return scene
 
 
@@ -181,13 +181,14 @@ def _forget_unless_held(session: Session, copy: DamagedCopy) -> None:
 
 
 def _status(
+    store: Store,
     plan: ScenePlan,
     alignment: Product | None,
     candidates: Iterable[Candidate],
     failures: dict[str, Failure],
 ) -> tuple[str, str]:
     blocking = next((failures[step] for step in SCENE_STEPS if step in failures), None)
-    if blocking is not None:
+    if blocking is not None and not plan.is_finished(store):  # else a host that was given up did it after all
         return ("quarantined" if blocking.kind == "quarantined" else "failed"), blocking.message
     if alignment is None:
         return "ingested", ""

@@ -193,7 +193,14 @@ class Draft:
         return self._files[-1].path
 
     def finish(self, result: Mapping[str, Any], run: Mapping[str, Any]) -> Product:
-        """Write the sidecar: from now on the product exists. Only `run` may differ between two builds."""
+        """Write the sidecar: from now on the product exists. Only `run` may differ between two builds.
+
+        If somebody else has finished the same product meanwhile, theirs stays and is returned: the host that
+        made this one may have been given up for lost long ago.
+        """
+        known = self._store.find(self._recipe)
+        if known is not None and known.files == tuple(self._files):
+            return known
         document = {
             "key": self._recipe.key,
             "recipe": self._recipe.fields,

@@ -7,7 +7,6 @@ process is dead), so they need no lock and serve several processes and hosts on 
 from __future__ import annotations
 
 import faulthandler
-import json
 import math
 import os
 import socket
@@ -16,15 +15,17 @@ import time
 import traceback
 from contextvars import ContextVar, Token
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
+from uuid import uuid4
 
 import psutil
 
 from builder.execution.post_mortem import cause_of_death, stack_of_thread
+from builder.execution.record_files import file_name, read_record, write_record
 from builder.execution.resources import is_out_of_memory
 
 QUARANTINE_KILLS = 2  # the first may have been chance or a neighbour's fault
@@ -35,7 +36,7 @@ FailureKind = Literal["error", "memory", "killed", "timeout", "quarantined"]
 
 @dataclass(frozen=True)
 class Failure:
-    """What stopped one step of one scene; `kills` counts the workers that died in it."""
+    """What stopped one step of one scene; `kills` counts the workers that died in it, the last of them `process`."""
 
     scene: str
     step: str
@@ -43,6 +44,7 @@ class Failure:
     message: str
     kills: int = 0
     traceback: str = ""
+    process: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Running:
     thread: int
     started: float
     timeout_seconds: float | None
+    process: str = ""  # a name that no other process has, were it of the same pid on a host of the same name
 
 
 class QuarantinedError(RuntimeError):
@@ -96,19 +99,19 @@ class Ledger:
 
     def failure(self, scene: str, step: str) -> Failure | None:
         """The record of one step, if it failed."""
-        content = _read(self._failure_path(scene, step))
+        content = read_record(self._failure_path(scene, step))
         return Failure(**content) if content else None
 
     def failures(self, scene: str | None = None) -> tuple[Failure, ...]:
         """All records, or those of one scene, by scene and step."""
-        pattern = "*.json" if scene is None else f"{_file_name(scene)}.*.json"
-        contents = (_read(path) for path in (self.root / "failures").glob(pattern))
+        pattern = "*.json" if scene is None else f"{file_name(scene)}.*.json"
+        contents = (read_record(path) for path in (self.root / "failures").glob(pattern))
         found = [Failure(**content) for content in contents if content]
         return tuple(sorted(found, key=lambda failure: (failure.scene, failure.step)))
 
     def running(self) -> tuple[Running, ...]:
         """The steps under way in all processes; some may be left over from processes that were killed."""
-        contents = (_read(path) for path in (self.root / "running").glob("*.json"))
+        contents = (read_record(path) for path in (self.root / "running").glob("*.json"))
         found = [Running(**content) for content in contents if content]
         return tuple(sorted(found, key=lambda running: (running.scene, running.step)))
 
@@ -119,25 +122,39 @@ class Ledger:
         short = is_out_of_memory(error)
         if short:
             Step.note_shortage()
+        known = self.failure(scene, step)
         failure = Failure(
             scene,
             step,
             "memory" if short else "error",
             f"{type(error).__name__}: {error}",
-            self.kills(scene, step),
+            known.kills if known else 0,
             "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS:],
+            known.process if known else "",
         )
-        _write(self._failure_path(scene, step), asdict(failure))
+        write_record(self._failure_path(scene, step), asdict(failure))
         return failure
 
     def record_kill(
-        self, scene: str, step: str, reason: str, *, stack: str = "", kind: FailureKind = "killed"
+        self,
+        scene: str,
+        step: str,
+        reason: str,
+        *,
+        stack: str = "",
+        kind: FailureKind = "killed",
+        process: str = "",
     ) -> Failure:
-        """Count one more worker that died in a step; at the second the step is quarantined."""
-        kills = self.kills(scene, step) + 1
+        """Count one more worker that died in a step; at the second the step is quarantined.
+
+        A process dies once: one that was taken for dead on a host that was cut off, and is found in the same
+        step again, is not counted twice.
+        """
+        known = self.failure(scene, step) or Failure(scene, step, kind, reason)
+        kills = known.kills if process and known.process == process else known.kills + 1
         kind = "quarantined" if kills >= QUARANTINE_KILLS else kind
-        failure = Failure(scene, step, kind, reason, kills, stack[:TRACEBACK_CHARACTERS])
-        _write(self._failure_path(scene, step), asdict(failure))
+        failure = Failure(scene, step, kind, reason, kills, stack[:TRACEBACK_CHARACTERS], process)
+        write_record(self._failure_path(scene, step), asdict(failure))
         return failure
 
     def clear(self, scene: str, step: str | None = None) -> None:
@@ -148,14 +165,18 @@ class Ledger:
 
     def charge_death(self, scene: str) -> Failure | None:
         """Charge the step whose marker a dead worker left, and remove the marker; None if there is none."""
-        content = _read(self.marker_path(scene))
+        content = read_record(self.marker_path(scene))
         if content is None:
             return None
         marker = Running(**content)
         stack = self._stack(scene)
         kind, reason = cause_of_death(stack, marker.thread, marker.timeout_seconds)
+        if not stack and marker.host != socket.gethostname():
+            reason = f"its process on {marker.host} was killed, or the host was cut off"
         frames = stack_of_thread(stack, marker.thread)
-        failure = self.record_kill(scene, marker.step, reason, stack=frames, kind=kind)
+        failure = self.record_kill(
+            scene, marker.step, reason, stack=frames, kind=kind, process=marker.process
+        )
         self._remove_marker(scene)
         return failure
 
@@ -170,21 +191,21 @@ class Ledger:
 
     def charge_lost_attempt(self, scene: str) -> Failure | None:
         """On the worker, before a task: charge the marker of an attempt that died (dask tries again)."""
-        content = _read(self.marker_path(scene))
+        content = read_record(self.marker_path(scene))
         if content is None or _is_alive(Running(**content)):
             return None
         return self.charge_death(scene)
 
     def marker_path(self, scene: str) -> Path:
         """The file that names the step of this scene that is under way."""
-        return self.root / "running" / f"{_file_name(scene)}.json"
+        return self.root / "running" / f"{file_name(scene)}.json"
 
     def stack_path(self, scene: str) -> Path:
         """The file that takes the stack if the step ends its process."""
-        return self.root / "running" / f"{_file_name(scene)}.stack"
+        return self.root / "running" / f"{file_name(scene)}.stack"
 
     def _failure_path(self, scene: str, step: str) -> Path:
-        return self.root / "failures" / f"{_file_name(scene)}.{quote(step, safe='')}.json"
+        return self.root / "failures" / f"{file_name(scene)}.{quote(step, safe='')}.json"
 
     def _stack(self, scene: str) -> str:
         path = self.stack_path(scene)
@@ -221,7 +242,8 @@ class Step:
         self._outer = _current.get()
         outer_deadline = self._outer._deadline if self._outer else math.inf
         self._deadline = min(time.monotonic() + self._timeout_seconds, outer_deadline)
-        self._mark()
+        if self._outer is None or not self._is_taken_over():
+            self._mark()
         self._stack_file = self._ledger.stack_path(self._scene).open("a")
         self._owns_crash_handler = not faulthandler.is_enabled()
         if self._owns_crash_handler:
@@ -242,7 +264,7 @@ class Step:
             self._error = error
         _current.reset(self._token)
         if self._outer is None:
-            self._ledger._remove_marker(self._scene)
+            self._unmark()
         else:
             self._return_to(self._outer)
 
@@ -256,11 +278,21 @@ class Step:
 
     def _return_to(self, outer: Step) -> None:
         if outer._scene != self._scene:
-            self._ledger._remove_marker(self._scene)
+            self._unmark()
         if self._error is not None:
             outer._error, outer.failure = self._error, self.failure
-        outer._mark()
+        if not outer._is_taken_over():
+            outer._mark()
         outer._arm()
+
+    def _is_taken_over(self) -> bool:
+        """Whether another process works on the scene: this one's host was cut off, and its results are late."""
+        content = read_record(self._ledger.marker_path(self._scene))
+        return content is not None and Running(**content).process != _name_of_process(os.getpid())
+
+    def _unmark(self) -> None:
+        if not self._is_taken_over():
+            self._ledger._remove_marker(self._scene)
 
     def _mark(self) -> None:
         seconds = self._deadline - time.monotonic()
@@ -272,8 +304,9 @@ class Step:
             threading.get_ident(),
             time.time(),
             None if math.isinf(seconds) else round(seconds, 3),
+            _name_of_process(os.getpid()),
         )
-        _write(self._ledger.marker_path(self._scene), asdict(marker))
+        write_record(self._ledger.marker_path(self._scene), asdict(marker))
 
     def _arm(self) -> None:
         if not math.isinf(self._deadline):
@@ -287,6 +320,12 @@ class Step:
         self._stack_file.close()
 
 
+@cache
+def _name_of_process(pid: int) -> str:
+    """The name of this process; by its number, since a forked one is another."""
+    return uuid4().hex
+
+
 def _is_alive(marker: Running) -> bool:
     """Whether the process of a marker may still run; on another host it is taken for dead."""
     if marker.host != socket.gethostname() or not psutil.pid_exists(marker.pid):
@@ -295,23 +334,3 @@ def _is_alive(marker: Running) -> bool:
         return psutil.Process(marker.pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def _file_name(scene: str) -> str:
-    """A name that every file system takes: a readable part, and a digest since cases and ends may collide."""
-    name = os.fsencode(scene)
-    return f"{quote(name, safe=' ')[:80]}-{sha256(name).hexdigest()[:8]}"
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}.unfinished")
-    unfinished.write_text(json.dumps(content, indent=1))
-    unfinished.replace(path)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):  # the latter: a power cut before the bytes were on disk
-        return None

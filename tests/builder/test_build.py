@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from builder.build import SceneIndex, Selection, Shard
 from builder.catalog import Candidate, DamagedCopy, Scene, catalog_url, open_catalog
+from builder.execution.ledger import Ledger
 from builder.images import read_image
 from builder.registration.alignment import FrameTransform
 from builder.scene_record import read_scene, scene_names
@@ -151,6 +152,18 @@ def test_a_lost_catalog_is_rebuilt_from_the_files(own_copy, built):
         path.unlink()
     assert foundry("status", "--data", own_copy).returncode == 0
     assert catalog_facts(own_copy) == catalog_facts(built)
+
+
+def test_a_scene_that_is_whole_is_ready_whatever_is_held_against_a_step(own_copy):
+    """A host that was cut off and charged for it may have finished the step after all."""
+    ledger = Ledger(own_copy / "ledger")
+    ledger.record_kill("sunset", "preview", "its process on host-b was killed, or the host was cut off")
+    answer = foundry("status", "--data", own_copy)
+    assert answer.returncode == 0, answer.stdout
+    next((own_copy / "previews" / "sunset").glob("li2013-*.json")).unlink()
+    answer = foundry("status", "--data", own_copy)
+    assert answer.returncode == 1
+    assert "its process on host-b was killed" in answer.stdout
 
 
 def test_lost_pictures_are_made_again_the_same(own_copy, built):

@@ -10,12 +10,14 @@ import socket
 import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from builder.execution.executor import LocalExecutor
 from builder.execution.ledger import Ledger, QuarantinedError
+from builder.execution.record_files import write_record
 from tests.builder import executor_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -256,6 +258,42 @@ def test_only_the_marker_of_a_process_that_is_gone_is_a_lost_attempt(ledger: Led
         assert len(ledger.running()) == 1
     lose_worker(die_in_step, ledger, "kill", None)
     assert ledger.charge_lost_attempt("church").step == "mertens2009"
+
+
+def test_a_process_on_a_host_that_was_cut_off_is_charged_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It works on, so its marker comes back; nothing but its own success says that it was never dead."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "host-b")
+    with ledger.step("church", "task"):
+        with monkeypatch.context() as there:
+            there.setattr(socket, "gethostname", lambda: "host-a")
+            failure = ledger.charge_lost_attempt("church")
+        assert (failure.step, failure.kills) == ("task", 1)
+        assert failure.message == "its process on host-b was killed, or the host was cut off"
+        with ledger.step("church", "align"):
+            pass
+        with monkeypatch.context() as there:
+            there.setattr(socket, "gethostname", lambda: "host-a")
+            again = ledger.charge_lost_attempt("church")
+        assert (again.step, again.kills, again.kind) == ("task", 1, "killed")
+        ledger.record_error("church", "task", ValueError("odd size"))
+        assert ledger.record_kill("church", "task", "again", process=again.process).kills == 1
+    assert (ledger.failures(), ledger.running()) == ((), ())
+
+
+def test_a_late_process_leaves_the_marker_to_the_one_that_took_its_scene_over(ledger: Ledger) -> None:
+    with ledger.step("church", "task"):
+        (mine,) = ledger.running()
+        theirs = replace(mine, host="host-a", step="li2013", process="another")
+        write_record(ledger.marker_path("church"), asdict(theirs))
+        with ledger.step("church", "align"):
+            assert ledger.running() == (theirs,)
+        assert ledger.running() == (theirs,)
+    assert ledger.running() == (theirs,)
+    with ledger.step("church", "task"):
+        assert [running.step for running in ledger.running()] == ["task"]  # a new attempt takes it over
+    assert leftovers(ledger) == []
 
 
 def test_a_file_cut_by_a_power_failure_counts_as_absent(ledger: Ledger) -> None:

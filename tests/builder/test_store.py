@@ -19,6 +19,7 @@ from builder.atomic_files import (
     NotDeterministic,
     readable_name,
     replace_file,
+    write_folder_once,
     write_once,
 )
 from builder.store import Recipe, Store, canonical_json, library_versions
@@ -105,11 +106,25 @@ def test_other_bytes_under_a_taken_name_are_refused(tmp_path):
     assert (tmp_path / store.find(recipe()).path(".png")).read_bytes() == b"first"
 
 
-def test_the_same_bytes_again_are_fine(tmp_path):
+def test_the_same_bytes_again_are_fine_and_change_nothing(tmp_path):
     store = Store(tmp_path)
     make(store, recipe())
-    make(store, recipe())
+    before = store.sidecar(recipe()).stat()
+    draft = store.draft(recipe())
+    draft.add_file(b"pixels", ".png")
+    product = draft.finish({"width": 3}, {"seconds": 99.0})  # a host that was cut off comes late
+    assert product.run["seconds"] == 1.0
+    after = store.sidecar(recipe()).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert not list(tmp_path.rglob(f"{UNFINISHED}*"))
+
+
+def test_a_sidecar_whose_file_has_another_size_is_replaced(tmp_path):
+    store = Store(tmp_path)
+    product = make(store, recipe())
+    (tmp_path / product.path(".png")).unlink()
+    again = make(store, recipe(), b"more pixels")
+    assert store.find(recipe()) == again
 
 
 def test_verify_finds_a_flipped_byte_of_the_same_size(tmp_path):
@@ -144,6 +159,34 @@ def test_a_folder_appears_complete_or_not_at_all(tmp_path):
     assert (product.files[0].entries, product.files[0].size) == (2, 3)
     assert store.find(recipe()) == product
     assert store.verify(product) == ()
+
+
+def fill_with(content: bytes):
+    def fill(folder: Path) -> None:
+        (folder / "a.jpg").write_bytes(content)
+
+    return fill
+
+
+def test_two_hosts_may_finish_the_same_folder_at_once(tmp_path):
+    """Neither sees the other's before its own is complete; the later one finds the name taken."""
+    final = tmp_path / "tiles"
+
+    def overtaken(content: bytes):
+        def fill(folder: Path) -> None:
+            fill_with(b"tile")(folder)
+            (final).mkdir()
+            fill_with(content)(final)
+
+        return fill
+
+    assert write_folder_once(final, overtaken(b"tile"))[1:] == (4, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiles"]
+    (final / "a.jpg").unlink()
+    final.rmdir()
+    with pytest.raises(NotDeterministic, match="tiles: the same recipe gave other bytes"):
+        write_folder_once(final, overtaken(b"other"))
+    assert (final / "a.jpg").read_bytes() == b"other"
 
 
 def test_only_run_differs_between_two_makings(tmp_path):

@@ -1,0 +1,1 @@
+"""Builds on several machines, with cables that can be pulled out."""
