@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 import click
 from flask import Flask
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from builder.catalog import Catalog
 from study_app import clock, create_app
@@ -49,9 +49,11 @@ WINDOW = {"width": 1600, "height": 900}
 SHOWN_WIDTH = 1000  # pixels of a picture in the README
 JPEG_QUALITY = 82
 TITLE = "Which picture is the best?"
-SIMULATED_RATERS = 12
+SIMULATED_RATERS = 18
 TRIALS_EACH = 5  # a study that is under way: not every scene is decided
 SEED = 3
+LETTERS = "ABCDEFGHIJKLM"
+BEST, SECOND = "kou2017", "mertens2009"  # what is put in places 1 and 2: any two that the scene shows
 PATH: Any = click.Path(path_type=Path)
 
 
@@ -70,7 +72,7 @@ class Stage:
 @click.option(
     "--data", type=PATH, help="A built dataset with the scene.  [default: simulates and builds one]"
 )
-@click.option("--scene", default="interior", show_default=True, help="The scene that is judged.")
+@click.option("--scene", default="sunset", show_default=True, help="The scene that is judged.")
 @click.option("--output", type=PATH, default=Path("docs/images"), show_default=True)
 def main(data: Path | None, scene: str, output: Path) -> None:
     """Take grid, compare, decide and the experimenter's live page; write them as JPEG."""
@@ -78,9 +80,9 @@ def main(data: Path | None, scene: str, output: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with _stage(data or _built(folder / "data"), folder) as stage:
-            for title, page in (*_trial(stage, scene), ("live", _live(stage))):
+            for title, png in {**_trial(stage, scene), "live": _live(stage)}.items():
                 path = output / f"study-{title}.jpg"
-                _reduced(page.screenshot()).save(path, quality=JPEG_QUALITY, optimize=True)
+                _reduced(png).save(path, quality=JPEG_QUALITY, optimize=True)
                 click.echo(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
@@ -128,50 +130,54 @@ def _study_under_way(catalog: Catalog, data: Path) -> Study:
     return study
 
 
-def _trial(stage: Stage, scene: str) -> Iterator[tuple[str, Page]]:
-    """The three views of one trial, each when it stands still."""
+def _trial(stage: Stage, scene: str) -> dict[str, bytes]:
+    """The three views of one trial as PNG, each when it stands still."""
     rater = RaterFactory(stage.catalog, stage.study.id)(at=clock.now())
     with stage.catalog.writing() as session:
         shown = scene_named(session, session.merge(stage.study), scene)
-        order = [item.id for item in shown.items]
-        random.Random(SEED).shuffle(order)
+        items = random.Random(SEED).sample(shown.items, len(shown.items))
+        letters = {item.candidate.algorithm: LETTERS[place] for place, item in enumerate(items)}
+        order = [item.id for item in items]
         add_assignment(session, session.merge(rater), shown, at=clock.now(), order=order)
     sign_in(stage.context, stage.app, stage.address, rater)
     page = stage.context.new_page()
     page.goto(f"{stage.address}/trial")
     wait_until_open(page)
-    for title, go_there in VIEWS.items():
-        go_there(page)
-        yield title, page
+    taken = {"grid": _grid(page)}
+    taken["compare"] = _compare(page, letters[SECOND], letters[BEST])
+    taken["decide"] = _decide(page)
+    return taken
 
 
-def _grid(page: Page) -> None:
-    page.keyboard.press("Shift+C")
+def _grid(page: Page) -> bytes:
+    page.get_by_role("button", name="Understood").click()
     page.mouse.move(0, 0)  # no picture is pointed at
+    return page.screenshot()
 
 
-def _compare(page: Page) -> None:
+def _compare(page: Page, second: str, best: str) -> bytes:
     open_compare(page)
-    page.keyboard.press("C")
-    page.keyboard.press("1")
-    page.keyboard.press("F")
-    page.keyboard.press("2")
+    page.get_by_role("button", name="Understood").click()
+    for letter, place in ((second, "2"), (best, "1")):
+        page.keyboard.press(letter)
+        expect(page.locator("#letter")).to_have_text(letter)
+        page.keyboard.press(place)
     still(page)
     wait_until_sharp(page)
+    return page.screenshot()
 
 
-def _decide(page: Page) -> None:
+def _decide(page: Page) -> bytes:
     page.keyboard.press("Enter")
     page.keyboard.press("y")
-    wait_until_sharp(page)
+    expect(page.locator("#todo")).to_have_text("Ready to save.")
     still(page)
+    wait_until_sharp(page)
+    return page.screenshot()
 
 
-VIEWS: dict[str, Callable[[Page], None]] = {"grid": _grid, "compare": _compare, "decide": _decide}
-
-
-def _live(stage: Stage) -> Page:
-    """The experimenter's page of the study."""
+def _live(stage: Stage) -> bytes:
+    """The experimenter's page of the study, as PNG."""
     serializer: Any = stage.app.session_interface.get_signing_serializer(stage.app)  # type: ignore[attr-defined]
     account = {EXPERIMENTER_KEY: add_experimenter(stage.catalog, "admin", name="admin")}
     cookie = {"name": "study", "value": serializer.dumps(account), "url": stage.address}
@@ -179,7 +185,7 @@ def _live(stage: Stage) -> Page:
     page = stage.context.new_page()
     page.goto(f"{stage.address}/lab/studies/{stage.study.public_id}")
     page.wait_for_load_state("networkidle")
-    return page
+    return page.screenshot()
 
 
 def _reduced(png: bytes) -> Image.Image:
