@@ -90,8 +90,9 @@ check: $(READY_TEST)  ## format, lint, types, tests: what has to be green before
 	$(RUN) -m mypy
 	$(RUN) -m pytest -n auto --dist worksteal
 
-proof: $(READY_TEST)  ## no vote lost, every pixel in its place: crowds, killed servers, full disks, backups, browsers (an hour)
+proof: $(READY_TEST)  ## no vote lost, every pixel in its place: crowds, killed servers, full disks, backups, browsers, the wheel (an hour)
 	$(RUN) -m tests.study_app.proof all
+	$(RUN) -m tests.wheel
 
 format: $(READY_TEST)  ## bring the code into the project's format
 	$(RUN) -m ruff format .

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.fresh_copy import ROOT, copy_files, plain_environment, tracked_files
 from tests.study_app.servers import free_port
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PLACEHOLDER = "/path/to/"
 READY_MARKS = (".ready", ".ready-study", ".ready-train", ".ready-test")  # of the Makefile: all is installed
@@ -90,9 +88,9 @@ def answers(url: str, process: subprocess.Popen[str]) -> bool:
     end = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < end and process.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=5) as reply:
+            with urllib.request.urlopen(url, timeout=60) as reply:
                 return bool(reply.status == 200)
-        except urllib.error.URLError:
+        except OSError:  # not listening yet
             time.sleep(0.1)
     return False
 
@@ -101,18 +99,14 @@ def answers(url: str, process: subprocess.Popen[str]) -> bool:
 def fresh_copy(tmp_path_factory: pytest.TempPathFactory) -> FreshCopy:
     """Tracked files in a folder of their own, and what numba made of them; .venv links to the present one."""
     folder, paths = tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("path-to")
-    listed = ["git", "ls-files", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     compiled = [path for package in COMPILED for path in (ROOT / package).rglob("__pycache__/*.nb?")]
-    for source in (*(ROOT / name for name in names if name), *compiled):
-        if source.is_file():
-            target = folder / source.relative_to(ROOT)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)  # with its time, by which numba knows what it compiled
+    copy_files(
+        [*tracked_files(), *compiled], folder
+    )  # with their times, by which numba knows what it compiled
     link_environment(folder / ".venv")
     # two quick algorithms: which ones there are is not what is tested here
     chosen = {"FOUNDRY_FUSE_ALGORITHMS": '["mertens2009", "raman2009"]'}
-    copy = FreshCopy(folder, paths, {**without_python_path(os.environ), **chosen})
+    copy = FreshCopy(folder, paths, {**plain_environment(), **chosen})
     copy.run(".venv/bin/python -m builder simulate --count 2 --size 120x80 --output /path/to/simulated")
     (paths / "simulated" / "photos").rename(paths / "photos")
     return copy
@@ -126,15 +120,6 @@ def link_environment(folder: Path) -> None:
             (folder / entry.name).symlink_to(entry)
     for mark in READY_MARKS:
         (folder / mark).touch()
-
-
-def without_python_path(environment: Mapping[str, str]) -> dict[str, str]:
-    """So that the copy's own packages are imported, and make's options of an outer make are not inherited."""
-    return {
-        name: value
-        for name, value in environment.items()
-        if name not in ("PYTHONPATH", "MAKEFLAGS", "MAKELEVEL")
-    }
 
 
 @pytest.mark.timeout(1200)
