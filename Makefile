@@ -90,9 +90,10 @@ check: $(READY_TEST)  ## format, lint, types, tests: what has to be green before
 	$(RUN) -m mypy
 	$(RUN) -m pytest -n auto --dist worksteal
 
-proof: $(READY_TEST)  ## no vote lost, every pixel in its place: crowds, killed servers, full disks, backups, browsers, a host cut off (an hour)
+proof: $(READY_TEST)  ## no vote lost, every pixel in its place: crowds, killed servers, full disks, backups, browsers, a host cut off, the wheel (an hour)
 	$(RUN) -m tests.study_app.proof all
 	$(RUN) -m tests.cluster two-hosts || test $$? -eq 77  # 77: it takes root and Linux, and says so
+	$(RUN) -m tests.wheel
 
 format: $(READY_TEST)  ## bring the code into the project's format
 	$(RUN) -m ruff format .

@@ -110,6 +110,7 @@ def _workspace(data: Path, config: Path | None, as_json: bool, verbose: bool) ->
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="contrast-foundry", prog_name="contrast-foundry")
 def main() -> None:
     """From bracketed photographs to aligned scenes with candidate images."""
 

@@ -33,6 +33,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="contrast-foundry", prog_name="contrast-foundry")
 def main() -> None:
     """People choose, blind, the best picture of each scene; `decide` turns their votes into references."""
 

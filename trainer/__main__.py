@@ -58,6 +58,7 @@ def _fail(ctx: click.Context, error: object, code: int) -> None:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="contrast-foundry", prog_name="contrast-foundry")
 def main() -> None:
     """From an exported dataset to a network that repairs contrast."""
 
