@@ -65,15 +65,35 @@ def write_once(final: Path, data: bytes | memoryview) -> None:
 
 def replace_file(final: Path, data: bytes | memoryview) -> None:
     """Write or replace a file so that a reader sees the old or the new content, never a part."""
-    with _naming(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = _unfinished(final)
-        try:
-            _write_and_sync(unfinished, data)
+    with _replacing(final) as unfinished, _naming(final):
+        _write_and_sync(unfinished, data)
+
+
+@contextmanager
+def replacing(final: Path) -> Iterator[Path]:
+    """A path beside `final` for another program to write to; it takes the final name if the block ends well.
+
+    A reader sees what `replace_file` lets it see. Raises CannotWrite as that does, and what the block raises.
+    """
+    with _replacing(final) as unfinished:
+        yield unfinished
+        with _naming(final), unfinished.open("rb") as stream:
+            os.fsync(stream.fileno())
+
+
+@contextmanager
+def _replacing(final: Path) -> Iterator[Path]:
+    unfinished = _unfinished(final)
+    try:
+        with _naming(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.unlink(missing_ok=True)  # left by a killed process that had the same number
+        yield unfinished
+        with _naming(final):
             os.replace(unfinished, final)
             _sync_folder(final.parent)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
-from builder.catalog import Catalog, CatalogError
-from study_app import clock, create_app
-from study_app.backup import HOURLY, BackupError, hourly_times, make_backup, thin_out_hourly
-from study_app.database import open_database
-from study_app.experimenters import has_admin
+from study_app import create_app
+from study_app.keeping.hourly_backups import HourlyBackup
+from study_app.preparation.experimenters import has_admin
 from study_app.settings import LOOPBACK_HOSTS, StudySettings, StudySettingsError, load_study_settings
-from study_app.studies import default_study
+from study_app.storage.database import open_database
 
 THREADS = 16
-BACKUP_EVERY = timedelta(hours=1)
 ANY_ADDRESS = ("0.0.0.0", "::", "")
 LOOPBACK = (*LOOPBACK_HOSTS, "::1")
-
-log = logging.getLogger(__name__)
 
 
 def application() -> Flask:
@@ -96,57 +87,6 @@ def base_url(host: str, port: int, settings: StudySettings) -> str:
         return f"https://{named[0]}"
     name = own_addresses(host)[0]
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
-
-
-def backup_if_due(catalog: Catalog, data: Path, at: datetime) -> Path | None:
-    """The hourly backup, while a study takes votes and no other process has just made one; None otherwise."""
-    with catalog.reading() as session:
-        study = default_study(session)
-        if study is None or study.state != "open":
-            return None
-    if any(at - time < BACKUP_EVERY / 2 for time in hourly_times(data)):
-        return None
-    made = make_backup(catalog, data, label=HOURLY, at=at)
-    thin_out_hourly(data)
-    return made
-
-
-class HourlyBackup:
-    """A thread that backs the database up each hour; a failure is logged and tried again an hour later."""
-
-    def __init__(
-        self, settings: StudySettings, *, every_seconds: float = BACKUP_EVERY.total_seconds()
-    ) -> None:
-        self._settings, self._every_seconds = settings, every_seconds
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hourly-backup", daemon=True)
-
-    def start(self) -> None:
-        """Begin; the first backup comes after the first interval."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End and wait for a backup that is being made."""
-        self._stopped.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._every_seconds):
-            self.back_up()
-
-    def back_up(self) -> None:
-        """Make the backup that is due, or log why there is none."""
-        try:
-            catalog = open_database(self._settings.database_url)
-            try:
-                made = backup_if_due(catalog, self._settings.data, clock.now())
-            finally:
-                catalog.close()
-        except (BackupError, CatalogError, SQLAlchemyError, OSError) as error:
-            log.error("the hourly backup failed: %s", error)
-        else:
-            if made is not None:
-                log.info("backup written: %s", made)
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:

@@ -17,7 +17,7 @@ PACKAGES = ("fusion_algos", "builder", "study_app", "trainer")
 ALLOWED = {
     "fusion_algos": (),
     "builder": ("fusion_algos",),
-    "study_app": ("builder.catalog",),
+    "study_app": ("builder.catalog", "builder.atomic_files"),
     # the files of a finished dataset and the manners of files and settings, not the catalog: it runs without a database
     "trainer": (
         "builder.images",
@@ -30,6 +30,48 @@ ALLOWED = {
         "fusion_algos.weighted_least_squares",
     ),
 }
+# room of study_app -> the rooms below it, all that its modules may import besides their own and GROUND
+ROOMS = {
+    "migrations": (),
+    "statistics": (),
+    "storage": ("migrations",),
+    "web": ("storage",),
+    "counting": ("storage", "statistics"),
+    "preparation": ("storage", "statistics"),
+    "rating": ("storage", "statistics", "counting", "web"),
+    "outcomes": ("storage", "statistics", "counting", "preparation"),
+    "keeping": ("storage", "counting", "preparation", "outcomes"),
+    "simulation": ("storage", "rating"),
+    "rater_pages": ("storage", "web", "preparation", "rating", "keeping"),
+    "lab": ("storage", "web", "statistics", "counting", "preparation", "outcomes", "keeping"),
+    "commands": ("storage", "statistics", "preparation", "outcomes", "keeping", "simulation"),
+}
+GROUND = ("clock", "settings")  # single modules of study_app, below all rooms
+ABOVE = {"commands": ("serving",)}  # what a room may import of the modules that put the rooms together
+# room -> packages that it may import besides the standard library and the rooms that it rests on
+LIBRARIES = {
+    "statistics": ("numpy", "scipy"),
+    "storage": ("alembic", "builder", "sqlalchemy"),
+    "counting": ("builder", "sqlalchemy"),
+    "preparation": ("builder", "sqlalchemy", "werkzeug"),
+    "rating": ("builder", "sqlalchemy"),
+    "outcomes": ("builder", "jinja2", "markupsafe", "matplotlib", "pandas", "sqlalchemy"),
+    "keeping": ("builder", "sqlalchemy"),
+    "simulation": ("builder", "numpy", "sqlalchemy"),
+}
+IMPURE = (
+    "io",
+    "logging",
+    "os",
+    "pathlib",
+    "random",
+    "secrets",
+    "shutil",
+    "socket",
+    "sqlite3",
+    "subprocess",
+    "time",
+)
 FORBIDDEN_NAMES = ("utils", "common", "helpers", "core", "base", "manager")
 LIGHT = ("builder", "builder.catalog", "builder.settings", "builder.camera_metadata")
 
@@ -84,6 +126,63 @@ def test_a_planted_forbidden_import_is_found(package, source, forbidden):
 def test_allowed_imports_pass():
     assert not forbidden_imports("study_app", "from builder.catalog import Scene")
     assert not forbidden_imports("builder", "import numpy\nfrom fusion_algos import ALGORITHMS")
+
+
+def imports_against_the_rooms(room: str, source: str) -> list[str]:
+    """The imports of a source text of a room of study_app that ROOMS, LIBRARIES or IMPURE do not allow."""
+    allowed = (room, *ROOMS[room], *GROUND, *ABOVE.get(room, ()))
+    found = []
+    for name in imported_modules(source):
+        package, _, inside = name.partition(".")
+        if package == "study_app":
+            is_allowed = inside.split(".")[0] in allowed
+        elif package in sys.stdlib_module_names:
+            is_allowed = room != "statistics" or package not in IMPURE
+        else:
+            is_allowed = room not in LIBRARIES or package in LIBRARIES[room]
+        if not is_allowed:
+            found.append(name)
+    return found
+
+
+def test_rooms_of_the_study_rest_on_those_below_them():
+    rooms = {path.parent.name for path in (ROOT / "study_app").glob("*/__init__.py")}
+    assert rooms == set(ROOMS)
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for room in ROOMS
+        for path in sorted((ROOT / "study_app" / room).rglob("*.py"))
+        for name in imports_against_the_rooms(room, path.read_text())
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_no_two_rooms_rest_on_each_other():
+    done: set[str] = set()
+    while ready := {room for room, below in ROOMS.items() if room not in done and done.issuperset(below)}:
+        done |= ready
+    assert done == set(ROOMS)
+
+
+@pytest.mark.parametrize(
+    ("room", "source", "forbidden"),
+    [
+        ("statistics", "from study_app.storage.models import Vote", "study_app.storage.models.Vote"),
+        ("statistics", "import sqlalchemy", "sqlalchemy"),
+        ("statistics", "def f():\n    from pathlib import Path", "pathlib.Path"),
+        ("rating", "from flask import request", "flask.request"),
+        ("lab", "from study_app import serving", "study_app.serving"),
+        ("rater_pages", "from study_app.lab import login", "study_app.lab.login"),
+    ],
+)
+def test_a_planted_import_against_the_rooms_is_found(room, source, forbidden):
+    assert imports_against_the_rooms(room, source) == [forbidden]
+
+
+def test_imports_of_rooms_below_pass():
+    assert not imports_against_the_rooms("counting", "from study_app.statistics.rule import Rule")
+    assert not imports_against_the_rooms("statistics", "import math\nfrom numpy.typing import NDArray")
+    assert not imports_against_the_rooms("commands", "from study_app import clock, serving")
 
 
 def modules_and_imports() -> dict[str, set[str]]:

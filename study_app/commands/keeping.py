@@ -13,7 +13,7 @@ from study_app.commands.workspace import BY, PATH, data_option, opened
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from study_app.models import Rater
+    from study_app.storage.models import Rater
 
 rater_option = click.option("--rater", "pseudonym", required=True, help="The pseudonym, as in the lab pages.")
 
@@ -23,7 +23,7 @@ rater_option = click.option("--rater", "pseudonym", required=True, help="The pse
 def backup(data: Path) -> None:
     """Copy the database while people vote, check the copy, record its hash and results."""
     from study_app import clock
-    from study_app.backup import make_backup
+    from study_app.keeping.backup import make_backup
 
     with opened(data) as catalog:
         click.echo(make_backup(catalog, data, label="manual", at=clock.now()))
@@ -35,8 +35,8 @@ def backup(data: Path) -> None:
 @data_option
 def restore_check(file: Path | None, into: str | None, data: Path) -> None:
     """Restore a backup aside, compute its results again and compare.  [default: the newest backup]"""
-    from study_app.backup import newest_backup
-    from study_app.backup import restore_check as check
+    from study_app.keeping.backup import newest_backup
+    from study_app.keeping.backup import restore_check as check
 
     with opened(data) as catalog:
         found = check(file or newest_backup(data), live=catalog, into=into)
@@ -51,7 +51,9 @@ def restore_check(file: Path | None, into: str | None, data: Path) -> None:
 @data_option
 def withdraw(pseudonym: str, data: Path) -> None:
     """Stop a rater for their own wish: their answers stay and no longer count."""
-    from study_app import audit, clock, privacy
+    from study_app import clock
+    from study_app.keeping import privacy
+    from study_app.storage import audit
 
     with opened(data) as catalog, catalog.writing() as session:
         at = clock.now()
@@ -66,7 +68,9 @@ def withdraw(pseudonym: str, data: Path) -> None:
 @data_option
 def erase(pseudonym: str, data: Path) -> None:
     """Delete a rater's answers, checks and address for good."""
-    from study_app import audit, clock, privacy
+    from study_app import clock
+    from study_app.keeping import privacy
+    from study_app.storage import audit
 
     with opened(data) as catalog, catalog.writing() as session:
         at = clock.now()
@@ -78,7 +82,7 @@ def erase(pseudonym: str, data: Path) -> None:
 def _rater(session: Session, pseudonym: str) -> Rater:
     from sqlalchemy import select
 
-    from study_app.models import Rater
+    from study_app.storage.models import Rater
 
     found = session.scalar(select(Rater).where(Rater.public_id == pseudonym))
     if found is None:
@@ -93,7 +97,9 @@ def _rater(session: Session, pseudonym: str) -> Rater:
 @data_option
 def expire(days: int, data: Path) -> None:
     """Delete addresses and links of raters whose study ended so long ago; answers stay, under pseudonyms."""
-    from study_app import audit, clock, privacy
+    from study_app import clock
+    from study_app.keeping import privacy
+    from study_app.storage import audit
 
     with opened(data) as catalog, catalog.writing() as session:
         at = clock.now()

@@ -10,7 +10,7 @@ import click
 from study_app.commands.workspace import BY, PATH, data_option, opened, show_table, study_of, study_option
 
 if TYPE_CHECKING:
-    from study_app.deciding import Outcome
+    from study_app.outcomes.deciding import Outcome
 
 
 @click.command()
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @data_option
 def results(study_id: str | None, data: Path) -> None:
     """States of all scenes as the votes stand; nothing is final before `decide`."""
-    from study_app.deciding import scene_verdicts
+    from study_app.outcomes.deciding import scene_verdicts
 
     with opened(data) as catalog, catalog.reading() as session:
         study = study_of(session, study_id)
@@ -38,9 +38,9 @@ def results(study_id: str | None, data: Path) -> None:
 def decide(dry_run: bool, study_id: str | None, data: Path) -> None:
     """Compute everything again from the votes, write decisions and references, freeze the study."""
     from study_app import clock
-    from study_app.backup import make_backup
-    from study_app.deciding import decide as write_decisions
-    from study_app.deciding import preview
+    from study_app.keeping.backup import make_backup
+    from study_app.outcomes.deciding import decide as write_decisions
+    from study_app.outcomes.deciding import preview
 
     with opened(data) as catalog:
         if dry_run:
@@ -68,14 +68,14 @@ def _show_outcome(outcome: Outcome, last: str) -> None:
 @data_option
 def export(output: Path | None, study_id: str | None, data: Path) -> None:
     """Write all votes and verdicts, under pseudonyms, as a ZIP of CSV and JSON; same votes, same bytes."""
-    from study_app.exporting import export_zip
-    from study_app.whole_files import write_whole
+    from builder.atomic_files import replace_file
+    from study_app.outcomes.exporting import export_zip
 
     with opened(data) as catalog, catalog.reading() as session:
         study = study_of(session, study_id)
         content = export_zip(session, study)
         target = output or data / f"study/export-{study.public_id[:8]}.zip"
-    write_whole(target, content)
+    replace_file(target, content)
     click.echo(f"{target}: {len(content):,} bytes")
 
 
@@ -83,7 +83,7 @@ def export(output: Path | None, study_id: str | None, data: Path) -> None:
 @click.argument("file", type=PATH)
 def check_export(file: Path) -> None:
     """Compute every verdict again from the raw votes in an export, without a database, and compare."""
-    from study_app.recomputing import check
+    from study_app.outcomes.recomputing import check
 
     click.echo(f"{file}: {check(file.read_bytes())} verdicts follow from the votes in it, byte for byte")
 
@@ -94,12 +94,12 @@ def check_export(file: Path) -> None:
 @data_option
 def report(output: Path | None, study_id: str | None, data: Path) -> None:
     """Write one self-contained HTML page: protocol, people, displays, agreement, results, limits."""
+    from builder.atomic_files import replace_file
     from study_app import clock
-    from study_app.report import report_html
-    from study_app.whole_files import write_whole
+    from study_app.outcomes.report import report_html
 
     with opened(data) as catalog, catalog.reading() as session:
         page = report_html(session, study_of(session, study_id), clock.now())
     target = output or data / "study/report.html"
-    write_whole(target, page.encode())
+    replace_file(target, page.encode())
     click.echo(f"{target}: {len(page):,} characters")

@@ -16,7 +16,7 @@ from study_app.commands.workspace import BY, PATH, PRESET_NAMES, data_option, op
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from study_app.models import Study
+    from study_app.storage.models import Study
 
 SOMETHING_MISSING = 1
 
@@ -29,7 +29,8 @@ def serve(host: str, port: int, data: Path) -> None:
     """Open the study in a browser. The first time it makes key, administrator, study and link."""
     import logging
 
-    from study_app import clock, first_run, serving
+    from study_app import clock, serving
+    from study_app.preparation import first_run
     from study_app.settings import load_study_settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -68,9 +69,10 @@ def create(
     """Make a study of all scenes of the dataset; lists those that it must leave out."""
     import secrets
 
-    from study_app import audit, clock
-    from study_app.decisions import PRESETS, rule_from_json
-    from study_app.studies import ScenesLeftOut, create_study, disk_bytes, open_study
+    from study_app import clock
+    from study_app.preparation.studies import ScenesLeftOut, create_study, disk_bytes, open_study
+    from study_app.statistics.rule import PRESETS, rule_from_json
+    from study_app.storage import audit
 
     rule = rule_from_json(rule_file.read_text()) if rule_file else PRESETS[preset]
     seed = secrets.randbits(31) if seed is None else seed
@@ -102,8 +104,8 @@ def open_command(study_id: str | None, data: Path) -> None:
     """Let raters into a draft: its items, rule, seed and consent text are then fixed."""
     from sqlalchemy import select
 
-    from study_app.models import Study
-    from study_app.studies import open_study
+    from study_app.preparation.studies import open_study
+    from study_app.storage.models import Study
 
     if study_id is None:
         with opened(data) as catalog, catalog.reading() as session:
@@ -119,13 +121,14 @@ def open_command(study_id: str | None, data: Path) -> None:
 @data_option
 def close_command(study_id: str | None, data: Path) -> None:
     """Take no more trials; answers under way are kept and marked late."""
-    from study_app.studies import close_study
+    from study_app.preparation.studies import close_study
 
     _move(data, study_id, close_study)
 
 
 def _move(data: Path, study_id: str | None, move: Callable[[Session, Study, datetime], None]) -> None:
-    from study_app import audit, clock
+    from study_app import clock
+    from study_app.storage import audit
 
     with opened(data) as catalog, catalog.writing() as session:
         study, at = study_of(session, study_id), clock.now()
@@ -141,8 +144,9 @@ def _move(data: Path, study_id: str | None, move: Callable[[Session, Study, date
 @data_option
 def create_admin(name: str, role: str, generate: bool, data: Path) -> None:
     """Make an experimenter's account, or give it a new password. Asks for it, or reads EXPERIMENTER_PASSWORD."""
-    from study_app import audit, clock
-    from study_app.experimenters import new_password, set_experimenter
+    from study_app import clock
+    from study_app.preparation.experimenters import new_password, set_experimenter
+    from study_app.storage import audit
 
     password = new_password() if generate else os.environ.get("EXPERIMENTER_PASSWORD", "")
     if not password:
@@ -175,9 +179,10 @@ def invite(
     data: Path,
 ) -> None:
     """Make a raters' link and print it."""
-    from study_app import audit, clock
+    from study_app import clock
+    from study_app.preparation.invites import make_invite
     from study_app.settings import load_study_settings
-    from study_app.studies import make_invite
+    from study_app.storage import audit
 
     with opened(data) as catalog, catalog.writing() as session:
         secret_key = load_study_settings(data, make_secret=True).secret_key

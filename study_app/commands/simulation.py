@@ -17,7 +17,7 @@ from study_app.commands.workspace import (
 )
 
 if TYPE_CHECKING:
-    from study_app.planning import Forecast
+    from study_app.statistics.planning import Forecast
 
 SHARE = click.FloatRange(0, 1)
 
@@ -63,8 +63,8 @@ def simulate_raters(
     acceptable follows from a hash of the scene's name: in about 15 % of the scenes most find even the best unfit.
     """
     from study_app import clock
-    from study_app.simulated_answers import RaterModel
-    from study_app.simulated_raters import Simulation, simulate
+    from study_app.simulation.simulated_answers import RaterModel
+    from study_app.simulation.simulated_raters import Simulation, simulate
 
     model = RaterModel(spread=spread, lapse=lapse)
     simulation = Simulation(raters, seed, model, strengths, trials, experts)
@@ -126,8 +126,8 @@ def plan(
     seed: int,
 ) -> None:
     """How many raters, hours and people a study takes, by simulation; all of it rests on assumptions."""
-    from study_app import planning
-    from study_app.decisions import PRESETS
+    from study_app.statistics import planning
+    from study_app.statistics.rule import PRESETS
 
     assumptions = planning.Assumptions(
         item_count=items,

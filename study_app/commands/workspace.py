@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from builder.catalog import Catalog
-    from study_app.models import Study
+    from study_app.storage.models import Study
 
 PATH: Any = click.Path(path_type=Path)
-PRESET_NAMES = ("standard", "strict", "quick", "most-votes")  # of decisions.PRESETS, which loads numpy
+PRESET_NAMES = ("standard", "strict", "quick", "most-votes")  # of statistics.rule.PRESETS, which loads numpy
 BY = "command line"  # the actor in the audit log: whoever may run commands has the database itself
 
 data_option = click.option(
@@ -31,8 +31,8 @@ study_option = click.option(
 def opened(data: Path) -> Iterator[Catalog]:
     """The database of a data folder; raises NothingToRate where there is no dataset."""
     from builder.catalog import catalog_url
-    from study_app.database import open_database
-    from study_app.first_run import require_dataset
+    from study_app.preparation.first_run import require_dataset
+    from study_app.storage.database import open_database
 
     require_dataset(data)
     catalog = open_database(catalog_url(data.resolve()))
@@ -46,8 +46,8 @@ def study_of(session: Session, study_id: str | None) -> Study:
     """The study that is meant; raises ValueError where there is none."""
     from sqlalchemy import select
 
-    from study_app.models import Study
-    from study_app.studies import default_study
+    from study_app.preparation.studies import default_study
+    from study_app.storage.models import Study
 
     if study_id is None:
         found = default_study(session)
@@ -62,6 +62,6 @@ def study_of(session: Session, study_id: str | None) -> Study:
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table."""
-    from study_app.plain_tables import as_text
+    from study_app.commands.plain_tables import as_text
 
     click.echo(as_text(header, rows))

@@ -8,12 +8,13 @@ from flask import Blueprint, render_template, request
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from study_app import audit, clock
-from study_app.database import database
-from study_app.experimenters import new_password, set_experimenter
-from study_app.identity import require_experimenter
+from study_app import clock
 from study_app.lab.visits import MAY_PREPARE, permissions
-from study_app.models import EXPERIMENTER_ROLES, Experimenter
+from study_app.preparation.experimenters import new_password, set_experimenter
+from study_app.storage import audit
+from study_app.storage.models import EXPERIMENTER_ROLES, Experimenter
+from study_app.web.identity import require_experimenter
+from study_app.web.running_application import database
 
 blueprint = Blueprint("accounts", __name__)
 

@@ -6,11 +6,11 @@ from functools import lru_cache
 
 from flask import Blueprint
 
-from study_app import plots
-from study_app.database import database
+from study_app.counting.league_rows import scene_votes
 from study_app.lab.visits import catch_up, visit
-from study_app.league import LIVE_RESAMPLES, SceneVotes, Standing, league_table
-from study_app.league_rows import scene_votes
+from study_app.outcomes import plots
+from study_app.statistics.league import LIVE_RESAMPLES, SceneVotes, Standing, league_table
+from study_app.web.running_application import database
 
 blueprint = Blueprint("algorithms", __name__)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 from sqlalchemy import select
 
-from study_app import audit
-from study_app.database import database
-from study_app.identity import require_experimenter
 from study_app.lab.visits import MAY_DECIDE, permissions
-from study_app.models import AuditEvent
+from study_app.storage import audit
+from study_app.storage.models import AuditEvent
+from study_app.web.identity import require_experimenter
+from study_app.web.running_application import database
 
 SHOWN = 200
 

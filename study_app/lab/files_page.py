@@ -7,11 +7,11 @@ import re
 from flask import Blueprint, Response
 
 from study_app import clock
-from study_app.database import database
-from study_app.exporting import export_zip
 from study_app.lab.visits import MAY_DECIDE, catch_up, visit
-from study_app.models import Study
-from study_app.report import report_html
+from study_app.outcomes.exporting import export_zip
+from study_app.outcomes.report import report_html
+from study_app.storage.models import Study
+from study_app.web.running_application import database
 
 blueprint = Blueprint("files", __name__)
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Blueprint, abort, current_app, redirect, request, url_for
+from flask import Blueprint, abort, redirect, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from study_app import audit, clock
-from study_app.database import database
-from study_app.invites import make_invite, revoke_invite
+from study_app import clock
 from study_app.lab.numbers_typed import number_between
 from study_app.lab.visits import MAY_PREPARE, Visit, visit
-from study_app.models import Invite, Study
-from study_app.tokens import invite_token
+from study_app.preparation.invites import make_invite, revoke_invite
+from study_app.storage import audit
+from study_app.storage.models import Invite, Study
+from study_app.storage.tokens import invite_token
+from study_app.web.running_application import database, settings
 
 LONGEST_DAYS = 365
 MOST_USES = 10_000
@@ -55,7 +56,7 @@ def make(study_id: str) -> Response | tuple[str, int]:
         except ValueError as error:
             return _page(session, here, wish=wish, problem=str(error)), 422
         invite, _ = make_invite(
-            session, here.study, current_app.extensions["study_settings"].secret_key, label=wish["label"][:100],
+            session, here.study, settings().secret_key, label=wish["label"][:100],
             is_personal=is_personal, is_expert=request.form.get("is_expert") == "1", max_uses=uses,
             expires_at=at + timedelta(days=days), at=at,
         )  # fmt: skip
@@ -84,7 +85,7 @@ def revoke(study_id: str, invite_id: str) -> Response:
 
 def links(session: Session, study: Study, at: datetime) -> list[Link]:
     """All links of the study, newest first, as they stand at this time."""
-    secret_key = current_app.extensions["study_settings"].secret_key
+    secret_key = settings().secret_key
     invites = session.scalars(
         select(Invite).where(Invite.study_id == study.id).order_by(Invite.created_at.desc(), Invite.id.desc())
     )

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from study_app import tally
-from study_app.decisions import Rule
+from study_app.counting.counted_answers import excluded_rater_ids
 from study_app.lab.forecast import Forecast, forecast
-from study_app.models import SCENE_STATES, Assignment, Rater, Study, StudyScene, Vote
+from study_app.statistics.rule import Rule
+from study_app.storage.models import SCENE_STATES, Assignment, Rater, Study, StudyScene, Vote
 
 HOURS = 24
 ACTIVE = timedelta(minutes=15)  # a rater with an answer this fresh is at work
@@ -133,7 +133,7 @@ def _people(session: Session, study: Study, at: datetime) -> People:
         .join(Vote, Vote.assignment_id == Assignment.id)
         .where(Rater.study_id == study.id, Vote.server_at > at - ACTIVE)
     )
-    excluded = len(tally.excluded_rater_ids(session, study))
+    excluded = len(excluded_rater_ids(session, study))
     return People(joined, at_work or 0, finished, excluded, simulated)
 
 

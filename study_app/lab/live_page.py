@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, current_app, render_template
+from flask import Blueprint, Response, render_template
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from study_app import clock, plots
-from study_app.backup import backups
-from study_app.database import database
-from study_app.decisions import Rule, rule_from_json
+from study_app import clock
+from study_app.keeping.backup import backups
 from study_app.lab.fragments import etag_of, fragment
 from study_app.lab.invitations_page import links
 from study_app.lab.live_figures import LiveFigures, live_figures
 from study_app.lab.visits import Visit, catch_up, permissions, visit
+from study_app.outcomes import plots
+from study_app.statistics.rule import Rule, rule_from_json
+from study_app.web.running_application import database, settings
 
 blueprint = Blueprint("live", __name__)
 
@@ -67,7 +68,7 @@ def _shown(session: Session, here: Visit) -> Shown:
     at, rule = clock.now(), rule_from_json(here.study.rule_json)
     open_links = (one.address for one in links(session, here.study, at) if one.state == "valid")
     may_send = here.study.state == "open" and permissions(here.experimenter)["may_prepare"]
-    made = backups(current_app.extensions["study_settings"].data)
+    made = backups(settings().data)
     backup = datetime.fromtimestamp(made[-1].stat().st_mtime, UTC).replace(tzinfo=None) if made else None
     return Shown(
         live_figures(session, here.study, rule, at),

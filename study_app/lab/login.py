@@ -13,11 +13,12 @@ from werkzeug.exceptions import Unauthorized
 from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.wrappers import Response
 
-from study_app import audit, clock
-from study_app.database import database
-from study_app.identity import remember_experimenter, require_experimenter
-from study_app.models import Experimenter
-from study_app.protection import limiter
+from study_app import clock
+from study_app.storage import audit
+from study_app.storage.models import Experimenter
+from study_app.web.identity import remember_experimenter, require_experimenter
+from study_app.web.protection import limiter
+from study_app.web.running_application import database
 
 FAILURES_BEFORE_LOCK = 5
 LOCKED_FOR = timedelta(minutes=15)

@@ -9,12 +9,12 @@ from functools import lru_cache
 from flask import Blueprint, request
 from sqlalchemy import func, select
 
-from study_app.database import database
-from study_app.decisions import PRESETS, Rule, rule_from_json
 from study_app.lab.numbers_typed import number_of
 from study_app.lab.visits import visit
-from study_app.models import StudyScene
-from study_app.planning import Assumptions, Plan, plan
+from study_app.statistics.planning import Assumptions, Plan, plan
+from study_app.statistics.rule import PRESETS, Rule, rule_from_json
+from study_app.storage.models import StudyScene
+from study_app.web.running_application import database
 
 RUNS = 25  # simulated scenes a gap: about two seconds
 THIS_STUDY = "this study"

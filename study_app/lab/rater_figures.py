@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from study_app import conduct
-from study_app.agreement import PositionBias, RepeatAgreement, position_bias, repeat_agreement
-from study_app.models import Assignment, Exclusion, Rater, ScreeningAnswer, Sitting, Study, Vote
-from study_app.screening import Conduct, RaterCheck
+from study_app.counting import conduct
+from study_app.statistics.agreement import PositionBias, RepeatAgreement, position_bias, repeat_agreement
+from study_app.statistics.screening import Conduct, RaterCheck
+from study_app.storage.models import Assignment, Exclusion, Rater, ScreeningAnswer, Sitting, Study, Vote
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from study_app import audit, clock, plots, tally
-from study_app.agreement import PositionBias
-from study_app.database import database
+from study_app import clock
+from study_app.counting import tally
+from study_app.counting.counted_answers import excluded_rater_ids
 from study_app.lab.rater_figures import exclusions_of, plates_of, raters_figures, screen_of, sittings_of
 from study_app.lab.visits import MAY_DECIDE, Visit, catch_up, visit
-from study_app.models import Rater
+from study_app.outcomes import plots
+from study_app.statistics.agreement import PositionBias
+from study_app.storage import audit
+from study_app.storage.models import Rater
+from study_app.web.running_application import database
 
 LETTERS = "ABCDEFGHIJKLM"
 LONGEST_REASON = 300
@@ -72,7 +76,7 @@ def _change(study_id: str, rater_id: str, *, excluded: bool) -> Response:
             flash("Give a reason; nothing was changed.")
         elif row.state != "active":
             flash(f"This rater is {row.state}; nothing was changed.")
-        elif excluded == (row.id in tally.excluded_rater_ids(session, here.study)):
+        elif excluded == (row.id in excluded_rater_ids(session, here.study)):
             flash("Somebody else has done that already.")
         else:
             name = here.experimenter.name

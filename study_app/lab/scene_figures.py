@@ -9,10 +9,12 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from study_app import plots, tally
-from study_app.decisions import Evaluation, Rule
-from study_app.league_rows import algorithms
-from study_app.models import (
+from study_app.counting import tally
+from study_app.counting.league_rows import algorithms
+from study_app.outcomes import plots
+from study_app.statistics.evaluation import Evaluation
+from study_app.statistics.rule import Rule
+from study_app.storage.models import (
     ADJUDICATION_ROUND,
     FIRST_ROUND,
     Assignment,

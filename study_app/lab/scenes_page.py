@@ -12,13 +12,16 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from builder.catalog import Scene
-from study_app import audit, clock, tally
-from study_app.database import database
-from study_app.decisions import chance_acceptable, rule_from_json
+from study_app import clock
+from study_app.counting import tally
+from study_app.counting.league_rows import algorithms
 from study_app.lab.scene_figures import interval_plot, look_plot, scene_figures
 from study_app.lab.visits import MAY_DECIDE, Visit, catch_up, visit
-from study_app.league_rows import algorithms
-from study_app.models import SCENE_STATES, Study, StudyItem, StudyScene
+from study_app.statistics.evaluation import chance_acceptable
+from study_app.statistics.rule import rule_from_json
+from study_app.storage import audit
+from study_app.storage.models import SCENE_STATES, Study, StudyItem, StudyScene
+from study_app.web.running_application import database
 
 LONGEST_REASON = 300
 

@@ -7,19 +7,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from study_app import audit, clock, studies
-from study_app.consent import blocks
-from study_app.database import database
-from study_app.decisions import PRESETS, Rule, rule_from_json
-from study_app.identity import require_experimenter
+from study_app import clock
 from study_app.lab.numbers_typed import number_of
 from study_app.lab.visits import MAY_PREPARE, permissions, visit
-from study_app.models import ROLES, STUDY_MODES, AuditEvent, Rater, Study, StudyItem, StudyScene
+from study_app.preparation import studies
+from study_app.preparation.consent import blocks
+from study_app.statistics.rule import PRESETS, Rule, rule_from_json
+from study_app.storage import audit
+from study_app.storage.models import ROLES, STUDY_MODES, AuditEvent, Rater, Study, StudyItem, StudyScene
+from study_app.web.identity import require_experimenter
+from study_app.web.running_application import database, settings
 
 OWN = "own"
 RULE_FIELDS = {
@@ -98,7 +100,7 @@ def create() -> Response | tuple[str, int]:
             with session.begin_nested():
                 study, left_out = studies.create_study(
                     session, wish.title, wish.rule(), seed=number_of("Seed", wish.seed, int),
-                    data=current_app.extensions["study_settings"].data, at=clock.now(),
+                    data=settings().data, at=clock.now(),
                     allow_missing=wish.allow_missing,
                 )  # fmt: skip
         except studies.ScenesLeftOut as error:
@@ -129,7 +131,7 @@ def page(study_id: str) -> str:
             ],
             roles={role: roles.count(role) for role in ROLES},
             pictures=_real_pictures(session, here.study),
-            disk_bytes=studies.disk_bytes(here.study, current_app.extensions["study_settings"].data),
+            disk_bytes=studies.disk_bytes(here.study, settings().data),
             left_out=_left_out(session, here.study),
             consent=blocks(here.study.consent_text),
         )

@@ -9,10 +9,11 @@ from flask import abort, render_template
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from study_app import clock, tally
-from study_app.database import database
-from study_app.identity import require_experimenter
-from study_app.models import Experimenter, Rater, Study
+from study_app import clock
+from study_app.counting import tally
+from study_app.storage.models import Experimenter, Rater, Study
+from study_app.web.identity import require_experimenter
+from study_app.web.running_application import database
 
 MAY_PREPARE = ("admin",)  # studies, invitations, accounts
 MAY_DECIDE = ("admin", "analyst")  # exclusions, void scenes, experts, data files, audit log

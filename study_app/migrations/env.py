@@ -1,4 +1,4 @@
-"""How Alembic runs the study's migrations: on the connection that database.upgrade hands over, in its transaction."""
+"""How Alembic runs the study's migrations: on the connection of storage/database.py and in its transaction."""
 
 from __future__ import annotations
 

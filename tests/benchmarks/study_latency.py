@@ -17,8 +17,8 @@ from builder.catalog import Catalog
 from builder.settings import PreviewSettings
 from builder.stages.preview import write_preview
 from study_app import clock
-from study_app.database import open_database
-from study_app.models import Assignment, Study, StudyScene, Vote
+from study_app.storage.database import open_database
+from study_app.storage.models import Assignment, Study, StudyScene, Vote
 from tests.benchmarks.bracket import bracket, render_once, shape_of
 from tests.benchmarks.report import Report, Settings, Value
 from tests.study_app.crowd import PICTURE_SCENE

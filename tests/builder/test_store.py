@@ -19,6 +19,7 @@ from builder.atomic_files import (
     NotDeterministic,
     readable_name,
     replace_file,
+    replacing,
     write_folder_once,
     write_once,
 )
@@ -265,6 +266,44 @@ def test_replace_file_replaces(tmp_path):
     replace_file(tmp_path / "a.json", b"2")
     assert (tmp_path / "a.json").read_bytes() == b"2"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_another_program_writes_appears_when_it_is_whole(tmp_path):
+    final = tmp_path / "new" / "a.sqlite"
+    with replacing(final) as unfinished:
+        unfinished.write_bytes(b"pages")
+        unfinished.chmod(0o600)
+        assert not final.exists()
+    assert final.read_bytes() == b"pages"
+    assert final.stat().st_mode & 0o777 == 0o600
+    assert list(final.parent.iterdir()) == [final]
+
+
+def test_what_another_program_raises_goes_through_and_the_file_stays_as_it_was(tmp_path):
+    final = tmp_path / "a.sqlite"
+    final.write_bytes(b"before")
+
+    def fails(unfinished: Path) -> None:
+        unfinished.write_bytes(b"half")
+        raise FileNotFoundError("pg_dump")
+
+    with pytest.raises(FileNotFoundError, match="pg_dump"), replacing(final) as path:
+        fails(path)
+    assert final.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [final]
+
+
+def test_a_full_disk_after_another_program_has_written_is_named(tmp_path, monkeypatch):
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("builder.atomic_files.os.fsync", full)
+    with (
+        pytest.raises(CannotWrite, match=r"a.sqlite: cannot be written"),
+        replacing(tmp_path / "a.sqlite") as path,
+    ):
+        path.write_bytes(b"pages")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

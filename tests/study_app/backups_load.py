@@ -14,9 +14,9 @@ from pathlib import Path
 from sqlalchemy import create_engine, make_url, select, text
 
 from study_app import clock
-from study_app.backup import make_backup, read_record, restore_check, results_of
-from study_app.database import open_database
-from study_app.models import Study
+from study_app.keeping.backup import make_backup, read_record, restore_check, results_of
+from study_app.storage.database import open_database
+from study_app.storage.models import Study
 from tests.study_app.raters_load import LoadForm, Outcome, run_load
 
 PAUSE_SECONDS = 1.0

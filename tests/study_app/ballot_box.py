@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from builder.catalog import Catalog
-from study_app import tally
-from study_app.database import open_database
-from study_app.decisions import Rule
-from study_app.models import Rater, Study, StudyScene
-from study_app.studies import create_study, open_study
+from study_app.counting import tally
+from study_app.preparation.studies import create_study, open_study
+from study_app.statistics.rule import Rule
+from study_app.storage.database import open_database
+from study_app.storage.models import Rater, Study, StudyScene
 from tests.study_app.scenery import (
     START,
     RaterFactory,

@@ -7,9 +7,9 @@ import uuid
 
 from sqlalchemy import select
 
-from study_app import votes
-from study_app.models import Assignment, StudyScene, Vote
-from study_app.vote_body import parse_vote
+from study_app.rating import votes
+from study_app.rating.vote_body import parse_vote
+from study_app.storage.models import Assignment, StudyScene, Vote
 from tests.study_app.scenery import START, rater_id
 
 

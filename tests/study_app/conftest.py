@@ -18,12 +18,12 @@ from werkzeug.test import TestResponse
 
 from builder.catalog import Catalog
 from study_app import create_app
-from study_app.database import open_database
-from study_app.decisions import Rule
-from study_app.identity import EXPERIMENTER_KEY, RATER_KEY
-from study_app.models import Rater, Study
+from study_app.preparation.studies import create_study, open_study
 from study_app.settings import StudySettings
-from study_app.studies import create_study, open_study
+from study_app.statistics.rule import Rule
+from study_app.storage.database import open_database
+from study_app.storage.models import Rater, Study
+from study_app.web.identity import EXPERIMENTER_KEY, RATER_KEY
 from tests.study_app.scenery import (
     START,
     RaterFactory,

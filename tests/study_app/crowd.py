@@ -9,9 +9,9 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from builder.catalog import Candidate, Exposure, Scene
-from study_app.decisions import Rule
-from study_app.models import Study
-from study_app.studies import create_study, open_study
+from study_app.preparation.studies import create_study, open_study
+from study_app.statistics.rule import Rule
+from study_app.storage.models import Study
 from tests.study_app.scenery import ALGORITHM_NAMES, EXPOSURES, preview_path
 
 PICTURE_SCENE, PICTURE_SIZE = "elm", (96, 64)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from builder.catalog import Catalog
-from study_app import tally
-from study_app.models import Experimenter, Rater, Study
+from study_app.counting import tally
+from study_app.storage.models import Experimenter, Rater, Study
 from tests.study_app.scenery import START, RaterFactory, add_vote, scenes_of
 
 Enter = Callable[..., None]

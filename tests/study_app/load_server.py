@@ -14,10 +14,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from study_app import create_app, images, joining, managing, results, sittings, voting
+from study_app import create_app
+from study_app.lab import managing, results
+from study_app.rater_pages import images, joining, trial_page
+from study_app.rating import sittings
 from study_app.settings import load_study_settings
 
-IMPORTED_AHEAD = (images, joining, managing, results, voting)  # what create_app would import in each worker
+IMPORTED_AHEAD = (
+    images,
+    joining,
+    managing,
+    results,
+    trial_page,
+)  # what create_app would import in each worker
 
 
 class DiesBeforeReply:

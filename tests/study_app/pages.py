@@ -14,8 +14,8 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from builder.catalog import Catalog
-from study_app.invites import make_invite, revoke_invite
-from study_app.models import Study
+from study_app.preparation.invites import make_invite, revoke_invite
+from study_app.storage.models import Study
 from tests.study_app.conftest import SECRET
 from tests.study_app.scenery import START
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from study_app.backup import BackupError
+from study_app.keeping.backup import BackupError
 from tests.study_app.backups_load import run_backups
 from tests.study_app.raters_load import LoadForm, Outcome, run_load
 from tests.study_app.servers import ROOT, NotHere, postgres

@@ -19,12 +19,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from builder.catalog import Catalog, Scene
-from study_app import clock, plates, tally, turnstile
-from study_app.database import open_database
-from study_app.decisions import Rule
-from study_app.identity import RATER_KEY
-from study_app.invites import make_invite
-from study_app.models import Assignment, StudyItem, StudyScene, Vote
+from study_app import clock
+from study_app.counting import tally
+from study_app.preparation.invites import make_invite
+from study_app.rater_pages import plates, turnstile
+from study_app.statistics.rule import Rule
+from study_app.storage.database import open_database
+from study_app.storage.models import Assignment, StudyItem, StudyScene, Vote
+from study_app.web.identity import RATER_KEY
 from tests.study_app.crowd import PICTURE_SCENE, PICTURE_SIZE, add_many_scenes, open_crowd_study
 from tests.study_app.load_client import Acknowledged, Knowledge, Record, SimulatedRater
 from tests.study_app.scenery import add_scenes, write_dataset

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from builder.catalog import Candidate, Catalog, DamagedCopy, Exposure, Scene
 from builder.settings import PreviewSettings
 from builder.stages.preview import write_preview
-from study_app.models import (
+from study_app.storage.models import (
     ADJUDICATION_ROUND,
     FIRST_ROUND,
     Assignment,
@@ -36,7 +36,7 @@ from study_app.models import (
     Vote,
     VotePick,
 )
-from study_app.tokens import new_public_id
+from study_app.storage.tokens import new_public_id
 
 START = datetime(2026, 3, 2, 9, 0)  # when the study opens and raters join
 ALGORITHM_NAMES = (

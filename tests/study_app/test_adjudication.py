@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from study_app.decisions import PRESETS, Answer, adjudicate, evaluate, shortlist
+from study_app.statistics.evaluation import Answer, adjudicate, evaluate, shortlist
+from study_app.statistics.rule import PRESETS
 
 STANDARD = PRESETS["standard"]
 

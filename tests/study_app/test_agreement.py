@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, friedmanchisquare, rankdata
 
-from study_app.agreement import kendall_w, krippendorff_alpha, position_bias, repeat_agreement
+from study_app.statistics.agreement import kendall_w, krippendorff_alpha, position_bias, repeat_agreement
 
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), example C: 4 observers, 12 units
 OBSERVERS = (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from study_app.assignment import (
+from study_app.statistics.assignment import (
     GOLD_PLACES,
     POOL,
     REPEAT_DISTANCE,
@@ -46,7 +46,7 @@ def test_a_seed_reproduces_its_permutation_for_ever() -> None:
 
 
 def test_another_process_draws_the_same_permutation() -> None:
-    code = "from study_app.assignment import permutation; print([permutation(13, s) for s in range(50)])"
+    code = "from study_app.statistics.assignment import permutation; print([permutation(13, s) for s in range(50)])"
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from study_app import audit
 from study_app.migrations.append_only import RATER_STATE
-from study_app.models import AuditEvent
+from study_app.storage import audit
+from study_app.storage.models import AuditEvent
 from tests.study_app.scenery import START
 
 

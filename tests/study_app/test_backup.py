@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from study_app import backup
-from study_app.backup import BackupError, backups, make_backup, read_record, restore_check, thin_out_hourly
-from study_app.models import Study
-from study_app.serving import backup_if_due
-from study_app.studies import close_study
+from builder.atomic_files import digest_path
+from study_app.keeping import backup
+from study_app.keeping.backup import BackupError, backups, make_backup, read_record, restore_check
+from study_app.keeping.hourly_backups import backup_if_due, thin_out_hourly
+from study_app.preparation.studies import close_study
+from study_app.storage.models import Study
 from tests.study_app import ballot_box
 from tests.study_app.ballot_box import LATER
 from tests.study_app.scenery import add_vote, scene_named
@@ -113,7 +114,7 @@ def test_a_file_that_is_no_database_is_refused(made):
     made.write_bytes(b"no database, but long enough to be read as one" * 100)
     record = made.with_name(f"{made.name}.json")
     document = json.loads(record.read_text())
-    record.write_text(json.dumps(document | {"sha256": backup.sha256_of(made)}))
+    record.write_text(json.dumps(document | {"sha256": digest_path(made)}))
     with pytest.raises(BackupError, match="not a sound database"):
         restore_check(made)
 

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import func, select
 
 from study_app import clock, create_app
-from study_app.models import Study, Vote
-from study_app.protection import MAX_BODY_BYTES
-from study_app.studies import close_study
-from study_app.vote_body import VoteError, parse_key, parse_vote
+from study_app.preparation.studies import close_study
+from study_app.rating.vote_body import VoteError, parse_key, parse_vote
+from study_app.storage.models import Study, Vote
+from study_app.web.protection import MAX_BODY_BYTES
 from tests.study_app.conftest import SECRET, StudyClient
 from tests.study_app.scenery import START, add_assignment, detached, scene_named
 

@@ -14,8 +14,9 @@ from PIL import Image
 from sqlalchemy import select
 
 from builder.catalog import Candidate, Scene
-from study_app import clock, trial_document
-from study_app.models import Rater, StudyItem
+from study_app import clock
+from study_app.rating import trial_document
+from study_app.storage.models import Rater, StudyItem
 from tests.study_app.pages import Watch, link_maker, right_answers
 from tests.study_app.scenery import ALGORITHM_NAMES, add_vote, scenes_of
 

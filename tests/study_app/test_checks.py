@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from study_app import clock, display_check, plates
-from study_app.models import Rater, ScreeningAnswer, Sitting
-from study_app.turnstile import secret_number
+from study_app import clock
+from study_app.rater_pages import display_check, plates
+from study_app.rater_pages.turnstile import secret_number
+from study_app.storage.models import Rater, ScreeningAnswer, Sitting
 from tests.study_app.pages import MINUTE, Watch, count, path_of, right_answers, text_of, the_only
 from tests.study_app.scenery import START, rater_id
 

@@ -21,14 +21,16 @@ from sqlalchemy import func, select
 from werkzeug.security import check_password_hash
 
 from builder.catalog import Candidate, Reference, Scene
-from study_app import first_run, serving
+from study_app import serving
 from study_app.__main__ import main
 from study_app.commands.workspace import PRESET_NAMES
-from study_app.database import open_database
-from study_app.decisions import PRESETS
-from study_app.invites import check_invite
-from study_app.models import AuditEvent, Experimenter, Invite, Rater, Study, Vote
+from study_app.keeping import hourly_backups
+from study_app.preparation import first_run
+from study_app.preparation.invites import check_invite
 from study_app.settings import SECRET_FILE, StudySettingsError, load_study_settings
+from study_app.statistics.rule import PRESETS
+from study_app.storage.database import open_database
+from study_app.storage.models import AuditEvent, Experimenter, Invite, Rater, Study, Vote
 from tests.study_app.scenery import START
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -324,8 +326,8 @@ def test_the_factory_refuses_without_secret_or_administrator(data, monkeypatch):
 def test_an_open_study_is_backed_up_by_itself(data, started, monkeypatch):
     started()
     written = threading.Event()
-    monkeypatch.setattr(serving.log, "info", lambda *_words: written.set())
-    hourly = serving.HourlyBackup(load_study_settings(data), every_seconds=0.01)
+    monkeypatch.setattr(hourly_backups.log, "info", lambda *_words: written.set())
+    hourly = hourly_backups.HourlyBackup(load_study_settings(data), every_seconds=0.01)
     hourly.start()
     assert written.wait(60)
     hourly.stop()
@@ -340,8 +342,8 @@ def test_a_failing_backup_is_logged_and_the_next_one_tried(data, started, monkey
         tries.append(1)
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(serving, "make_backup", fails)
-    hourly = serving.HourlyBackup(load_study_settings(data))
+    monkeypatch.setattr(hourly_backups, "make_backup", fails)
+    hourly = hourly_backups.HourlyBackup(load_study_settings(data))
     hourly.back_up()
     hourly.back_up()
     assert len(tries) == 2

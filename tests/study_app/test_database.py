@@ -16,10 +16,10 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from builder.catalog import Base, Catalog, CatalogError, open_catalog
-from study_app import audit, database
-from study_app.database import RETRIES, open_database, retrying
 from study_app.migrations import VERSION_TABLE
-from study_app.models import Decision, Exclusion, Look, Rater, Study, Vote, VotePick
+from study_app.storage import audit, database
+from study_app.storage.database import RETRIES, open_database, retrying
+from study_app.storage.models import Decision, Exclusion, Look, Rater, Study, Vote, VotePick
 from tests.study_app import scenery
 from tests.study_app.scenery import START
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from study_app import clock
-from study_app.models import Rater
+from study_app.storage.models import Rater
 from tests.study_app.ballots import body_of, new_key, stored_votes
 from tests.study_app.scenery import (
     START,

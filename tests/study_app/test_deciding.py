@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from builder.catalog import Candidate, Reference, Scene
-from study_app import audit, tally
-from study_app.deciding import decide, preview, scene_verdicts
-from study_app.models import AuditEvent, Decision, Rater, Study, StudyScene
-from study_app.studies import create_study, open_study
-from study_app.verdicts import evaluation_of, verdict_of
+from study_app.counting import tally
+from study_app.outcomes.deciding import decide, preview, scene_verdicts
+from study_app.outcomes.verdicts import evaluation_of, verdict_of
+from study_app.preparation.studies import create_study, open_study
+from study_app.storage import audit
+from study_app.storage.models import AuditEvent, Decision, Rater, Study, StudyScene
 from tests.study_app import ballot_box
 from tests.study_app.ballot_box import LATER
 from tests.study_app.scenery import START, add_vote, detached, scene_named

@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 from sqlalchemy import select
 
+from builder.atomic_files import sha256_hex
 from builder.catalog import Candidate
-from study_app.deciding import decide
-from study_app.export_files import as_csv, as_zip, guarded, sha256_hex, unguarded
-from study_app.exporting import export_zip
-from study_app.models import Decision, RaterContact, Study
-from study_app.recomputing import ExportError, check, read_files, verdicts_of
+from study_app.outcomes.deciding import decide
+from study_app.outcomes.export_files import as_csv, as_zip, guarded, unguarded
+from study_app.outcomes.exporting import export_zip
+from study_app.outcomes.recomputing import ExportError, check, read_files, verdicts_of
+from study_app.storage.models import Decision, RaterContact, Study
 from tests.study_app import ballot_box
 from tests.study_app.ballot_box import LATER
 
@@ -145,7 +146,7 @@ def test_verdicts_follow_from_the_export_alone_as_decided(catalog, study, new_ra
         ]
     code = (
         "import json, sys\n"
-        "from study_app.recomputing import check, read_files, verdicts_of\n"
+        "from study_app.outcomes.recomputing import check, read_files, verdicts_of\n"
         "export = sys.stdin.buffer.read()\n"
         "check(export)\n"
         "verdicts = verdicts_of(read_files(export))\n"

@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from study_app import flow, sittings
-from study_app.flow import Progress
-from study_app.models import Consent, Rater, Sitting, Study
-from study_app.sittings import SittingTimes
+from study_app.rater_pages import flow
+from study_app.rater_pages.flow import Progress
+from study_app.rating import sittings
+from study_app.rating.sittings import SittingTimes
+from study_app.storage.models import Consent, Rater, Sitting, Study
 from tests.study_app.scenery import START, add_sitting, add_vote, rater_id, scenes_of
 
 MINUTE = timedelta(minutes=1)

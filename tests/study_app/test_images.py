@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from study_app import images
-from study_app.models import StudyExposure, StudyItem
+import study_app
+from study_app.rater_pages import images
+from study_app.storage.models import StudyExposure, StudyItem
 
-VENDOR = Path(images.__file__).parent / "static/vendor/openseadragon"
+VENDOR = Path(study_app.__file__).parent / "static/vendor/openseadragon"
 
 
 @pytest.fixture

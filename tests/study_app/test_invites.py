@@ -8,10 +8,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from study_app.invites import REFUSALS, InviteRefused, check_invite, make_invite, redeem, revoke_invite
-from study_app.models import Invite, Rater, Study
-from study_app.studies import close_study
-from study_app.tokens import invite_token, token_hash
+from study_app.preparation.invites import (
+    REFUSALS,
+    InviteRefused,
+    check_invite,
+    make_invite,
+    redeem,
+    revoke_invite,
+)
+from study_app.preparation.studies import close_study
+from study_app.storage.models import Invite, Rater, Study
+from study_app.storage.tokens import invite_token, token_hash
 from tests.study_app.scenery import START
 
 SECRET = "secret"

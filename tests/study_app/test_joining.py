@@ -8,11 +8,11 @@ import re
 import pytest
 
 from study_app import clock, create_app
-from study_app.consent import Block, blocks, text_hash
-from study_app.consent_text import CONSENT_TEXT
-from study_app.identity import RATER_KEY
-from study_app.models import Consent, Invite, Rater, Study
+from study_app.preparation.consent import Block, blocks, text_hash
+from study_app.preparation.consent_text import CONSENT_TEXT
 from study_app.settings import StudySettings
+from study_app.storage.models import Consent, Invite, Rater, Study
+from study_app.web.identity import RATER_KEY
 from tests.study_app.conftest import SECRET, StudyClient
 from tests.study_app.pages import CODE, DAY, MINUTE, Watch, count, link_maker, path_of, text_of, the_only
 from tests.study_app.scenery import START

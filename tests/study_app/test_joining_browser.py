@@ -12,9 +12,10 @@ from PIL import Image
 from playwright.sync_api import expect
 from sqlalchemy import select
 
-from study_app import clock, plates
-from study_app.models import Rater, Sitting
-from study_app.turnstile import secret_number
+from study_app import clock
+from study_app.rater_pages import plates
+from study_app.rater_pages.turnstile import secret_number
+from study_app.storage.models import Rater, Sitting
 from tests.study_app.pages import MINUTE, Watch, link_maker, right_answers, the_only
 from tests.study_app.scenery import START, add_vote, scenes_of
 from tests.study_app.screen.rating import served, sign_in

@@ -12,8 +12,8 @@ from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from builder.catalog import Catalog
-from study_app.identity import EXPERIMENTER_KEY
-from study_app.models import Study
+from study_app.storage.models import Study
+from study_app.web.identity import EXPERIMENTER_KEY
 from tests.study_app.lab_visitors import add_experimenter, raters_of, vote_everywhere
 from tests.study_app.scenery import RaterFactory, scenes_of
 from tests.study_app.screen.rating import served

@@ -13,11 +13,11 @@ from sqlalchemy import select
 
 from builder.catalog import Catalog
 from study_app import clock, create_app
-from study_app.experimenters import set_experimenter
-from study_app.identity import EXPERIMENTER_KEY, RATER_KEY
 from study_app.lab.login import FAILURES_BEFORE_LOCK, LOCKED_FOR
-from study_app.models import AuditEvent, Experimenter, Study
+from study_app.preparation.experimenters import set_experimenter
 from study_app.settings import StudySettings
+from study_app.storage.models import AuditEvent, Experimenter, Study
+from study_app.web.identity import EXPERIMENTER_KEY, RATER_KEY
 from tests.study_app.conftest import StudyClient
 from tests.study_app.lab_visitors import add_experimenter
 from tests.study_app.scenery import START, RaterFactory

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from builder.catalog import Catalog
-from study_app import tally
-from study_app.decisions import Rule
-from study_app.models import AuditEvent, Exclusion, Rater, Study, StudyScene
+from study_app.counting import tally
+from study_app.statistics.rule import Rule
+from study_app.storage.models import AuditEvent, Exclusion, Rater, Study, StudyScene
 from tests.study_app.conftest import StudyClient
 from tests.study_app.lab_visitors import add_experimenter, raters_of, vote_everywhere
 from tests.study_app.scenery import START, RaterFactory, add_vote, scene_named, scenes_of

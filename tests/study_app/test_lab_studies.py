@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from builder.catalog import Catalog, Scene
-from study_app.decisions import PRESETS, rule_from_json
-from study_app.models import AuditEvent, Experimenter, Invite, Study
 from study_app.settings import StudySettings
+from study_app.statistics.rule import PRESETS, rule_from_json
+from study_app.storage.models import AuditEvent, Experimenter, Invite, Study
 from tests.study_app.conftest import StudyClient
 from tests.study_app.lab_visitors import add_experimenter
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from study_app import clock, languages
-from study_app.consent_text import CONSENT_TEXT
-from study_app.models import Study
+import study_app
+from study_app import clock
+from study_app.preparation.consent_text import CONSENT_TEXT
+from study_app.storage.models import Study
+from study_app.web import languages
 from tests.study_app.pages import DAY, MINUTE, Watch, link_maker
 from tests.study_app.scenery import START, add_vote, scenes_of
 
-TEMPLATES = Path(languages.__file__).parent / "templates"
+TEMPLATES = Path(study_app.__file__).parent / "templates"
 NOT_WORDS = ("script", "style", "kbd", "svg")  # keys are named as they stand on the keyboard
 SAID = ("alt", "aria-label", "title", "placeholder")
 VOID = ("input", "meta", "link", "img", "br", "path", "rect", "circle")

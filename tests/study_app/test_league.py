@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from study_app.league import SceneVotes, Standing, league_table, references_won
-from study_app.ranking import Ballot, posterior
+from study_app.statistics.league import SceneVotes, Standing, league_table, references_won
+from study_app.statistics.ranking import Ballot, posterior
 
 NAMES = tuple("abcd")
 SINGLE = tuple((name,) for name in NAMES)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from study_app import clock
-from study_app.models import Exclusion, Rater, Sitting, Vote
+from study_app.storage.models import Exclusion, Rater, Sitting, Vote
 from tests.study_app.pages import MINUTE, Watch, count, link_maker, path_of, text_of, the_only
 from tests.study_app.scenery import START, add_vote, scenes_of
 

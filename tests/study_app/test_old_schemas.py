@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from study_app.backup import results_of
-from study_app.database import open_database
-from study_app.models import Vote
+from study_app.keeping.backup import results_of
+from study_app.storage.database import open_database
+from study_app.storage.models import Vote
 
 OLD = Path(__file__).with_name("old_schemas")
 pytestmark = pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="the dumps are of SQLite")

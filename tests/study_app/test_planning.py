@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from study_app.decisions import PRESETS
-from study_app.planning import (
+from study_app.statistics.planning import (
     WARNING,
     Assumptions,
     draw_answers,
@@ -18,6 +17,7 @@ from study_app.planning import (
     first_verdict,
     plan,
 )
+from study_app.statistics.rule import PRESETS
 
 EASY = Assumptions(gaps=((2.0, 1.0),))
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from study_app import plates
+from study_app.rater_pages import plates
 
 MACHADO = {
     "protan": (

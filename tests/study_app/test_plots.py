@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import matplotlib
 import pytest
 
-from study_app import plots
-from study_app.plots import Estimate, LookPoint, Plot
+from study_app.outcomes import plots
+from study_app.outcomes.plots import Estimate, LookPoint, Plot
 
 ESTIMATES = (Estimate("li2013", 1.0, 0.5, 1.6, marked=True), Estimate("a < b & $c$", -0.25, -1.0, 0.5))
 LOOKS = tuple(LookPoint(votes, votes / 40, votes / 30) for votes in range(8, 20))

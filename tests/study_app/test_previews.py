@@ -7,7 +7,7 @@ import pytest
 
 from builder.settings import PreviewSettings
 from builder.stages.preview import write_preview
-from study_app.previews import TileGrid, folder_bytes, preview_problem
+from study_app.preparation.previews import TileGrid, folder_bytes, preview_problem
 
 
 @pytest.mark.parametrize(

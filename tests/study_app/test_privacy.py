@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
-from study_app import privacy, tally
-from study_app.invites import InviteRefused, make_invite, redeem
-from study_app.models import (
+from study_app.counting import tally
+from study_app.keeping import privacy
+from study_app.preparation.invites import InviteRefused, make_invite, redeem
+from study_app.preparation.studies import close_study
+from study_app.storage.models import (
     Assignment,
     Consent,
     Exclusion,
@@ -23,7 +25,6 @@ from study_app.models import (
     Vote,
     VotePick,
 )
-from study_app.studies import close_study
 from tests.study_app import ballot_box
 from tests.study_app.ballot_box import LATER
 from tests.study_app.scenery import ALGORITHM_NAMES, SCENES, START, scenes_of

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import func, select
 
 from study_app import clock, create_app
-from study_app.models import Vote
-from study_app.protection import HEADERS, MAX_BODY_BYTES
 from study_app.settings import StudySettings, StudySettingsError, load_study_settings
+from study_app.storage.models import Vote
+from study_app.web.protection import HEADERS, MAX_BODY_BYTES
 from tests.study_app.lab_visitors import add_experimenter
 from tests.study_app.pages import Watch, link_maker
 from tests.study_app.scenery import add_vote, scenes_of

@@ -12,8 +12,8 @@ import pytest
 from choix.opt import Top1Fcts
 from scipy.stats import norm
 
-from study_app import ranking
-from study_app.ranking import (
+from study_app.statistics import ranking
+from study_app.statistics.ranking import (
     DRAWS,
     PRIOR_SD,
     RANKED_WEIGHT,
@@ -167,7 +167,7 @@ def test_no_convergence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_another_process_draws_the_same() -> None:
     code = (
-        "from study_app.ranking import *; import sys; r = posterior(5, [Ballot((2, 1)), Ballot((2,))]);"
+        "from study_app.statistics.ranking import *; import sys; r = posterior(5, [Ballot((2, 1)), Ballot((2,))]);"
         "sys.stdout.write((r.mean.tobytes() + r.p_best.tobytes() + r.regret.tobytes()).hex())"
     )
     other = subprocess.run(

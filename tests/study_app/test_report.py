@@ -7,13 +7,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from study_app.agreement import kendall_w
-from study_app.conduct import choices
-from study_app.deciding import decide, scene_verdicts
-from study_app.models import Study
-from study_app.report import report_html
-from study_app.report_figures import agreement, counted_choices, people
-from study_app.verdicts import results_hash
+from study_app.counting.conduct import choices
+from study_app.outcomes.deciding import decide, scene_verdicts
+from study_app.outcomes.report import report_html
+from study_app.outcomes.report_figures import agreement, counted_choices, people
+from study_app.outcomes.verdicts import results_hash
+from study_app.statistics.agreement import kendall_w
+from study_app.storage.models import Study
 from tests.study_app import ballot_box
 from tests.study_app.ballot_box import LATER
 from tests.study_app.scenery import add_vote, scene_named

@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from study_app.decisions import PRESETS, Answer, Rule, rule_from_json
-from study_app.models import SCENE_STATES, STUDY_MODES, VOTE_KINDS
+from study_app.statistics.evaluation import Answer
+from study_app.statistics.rule import PRESETS, Rule, rule_from_json
+from study_app.storage.models import SCENE_STATES, STUDY_MODES, VOTE_KINDS
 
 STANDARD = PRESETS["standard"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from study_app.models import Assignment, Rater, Sitting, Vote
+from study_app.storage.models import Assignment, Rater, Sitting, Vote
 from tests.study_app import scenery
 from tests.study_app.scenery import STEPS
 

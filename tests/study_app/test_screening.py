@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from study_app.planning import Assumptions, draw_answers, draw_strengths
-from study_app.ranking import Ballot, fit_strengths
-from study_app.screening import (
+from study_app.statistics.planning import Assumptions, draw_answers, draw_strengths
+from study_app.statistics.ranking import Ballot, fit_strengths
+from study_app.statistics.screening import (
     OUTLIER_D,
     Conduct,
     RatedScene,

@@ -11,10 +11,9 @@ import pytest
 from sqlalchemy import func, select
 
 from builder.catalog import Reference
-from study_app.deciding import decide, scene_verdicts
-from study_app.decisions import Rule
-from study_app.models import Assignment, Rater, Sitting, Study, StudyScene, Vote
-from study_app.simulated_answers import (
+from study_app.outcomes.deciding import decide, scene_verdicts
+from study_app.preparation.studies import close_study
+from study_app.simulation.simulated_answers import (
     STRENGTH_SD,
     RaterModel,
     ease_of,
@@ -22,8 +21,9 @@ from study_app.simulated_answers import (
     strengths_from_hash,
     strengths_from_quality,
 )
-from study_app.simulated_raters import Simulation, simulate
-from study_app.studies import close_study
+from study_app.simulation.simulated_raters import Simulation, simulate
+from study_app.statistics.rule import Rule
+from study_app.storage.models import Assignment, Rater, Sitting, Study, StudyScene, Vote
 from tests.study_app.ballot_box import empty_study
 from tests.study_app.scenery import START
 

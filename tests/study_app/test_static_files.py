@@ -7,7 +7,7 @@ import re
 import pytest
 
 from study_app import clock
-from study_app.static_files import SCREEN, STATIC, bundle, in_order, static_digest
+from study_app.web.static_files import SCREEN, STATIC, bundle, in_order, static_digest
 
 
 @pytest.fixture

@@ -10,10 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from builder.catalog import Candidate, DamagedCopy, Scene
-from study_app.consent_text import CONSENT_TEXT, CONSENT_VERSION
-from study_app.decisions import PRESETS, Rule
-from study_app.models import Study
-from study_app.studies import (
+from study_app.preparation.consent_text import CONSENT_TEXT, CONSENT_VERSION
+from study_app.preparation.studies import (
     LeftOut,
     ScenesLeftOut,
     StudyError,
@@ -24,6 +22,8 @@ from study_app.studies import (
     freeze_study,
     open_study,
 )
+from study_app.statistics.rule import PRESETS, Rule
+from study_app.storage.models import Study
 from tests.study_app import scenery
 from tests.study_app.scenery import FAULTS, START
 

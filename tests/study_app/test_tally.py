@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import delete, select
 
 from builder.catalog import Catalog
-from study_app import decisions, tally
-from study_app.counting import scene_answers
-from study_app.decisions import Rule
-from study_app.models import Assignment, Exclusion, Look, Rater, StudyScene, Vote, VotePick
+from study_app.counting import tally
+from study_app.counting.counted_answers import excluded_rater_ids, scene_answers
+from study_app.statistics import evaluation
+from study_app.statistics.evaluation import Answer, looks
+from study_app.statistics.rule import Rule
+from study_app.storage.models import Assignment, Exclusion, Look, Rater, StudyScene, Vote, VotePick
 from tests.study_app import scenery
 from tests.study_app.scenery import START, RaterFactory
 
@@ -119,7 +121,7 @@ def test_answers_name_items_by_place_whatever_the_order_shown(booth):
     vote = booth.cast(rater, 2, 0, acceptable=False, order=ids[::-1])
     found = booth.tally()
     assert found.item_ids == tuple(ids)
-    assert found.answers == (decisions.Answer(vote, "choice", (2, 0), False, None),)
+    assert found.answers == (Answer(vote, "choice", (2, 0), False, None),)
 
 
 def test_all_kinds_of_answers_are_counted_apart(booth):
@@ -215,7 +217,7 @@ def test_looks_are_what_the_rule_says_after_each_counted_vote(booth, rule):
         booth.cast(booth.rater(), kind="technical")
         booth.refresh()
     found = booth.tally()
-    wanted = decisions.looks(rule, 4, found.answers)
+    wanted = looks(rule, 4, found.answers)
     assert [one.counted for one in wanted] == [3, 4, 5]
     assert booth.looks() == [
         (
@@ -246,8 +248,9 @@ def test_a_vote_is_fitted_once(booth, monkeypatch):
     booth.votes((0,), (0,), (1,))
     booth.refresh()
     fitted = []
-    evaluate = decisions.evaluate
-    monkeypatch.setattr(decisions, "evaluate", lambda *given: (fitted.append(given), evaluate(*given))[1])
+    evaluate = evaluation.evaluate
+    for module in (evaluation, tally):
+        monkeypatch.setattr(module, "evaluate", lambda *given: (fitted.append(given), evaluate(*given))[1])
     booth.votes((0, 1))
     booth.refresh()
     assert len(fitted) == 1
@@ -337,7 +340,7 @@ def test_exclusion_recomputes_every_scene_of_the_rater(booth, catalog, study):
     booth.exclude(rater)
     with catalog.reading() as session:
         assert {scene.counted for scene in scenery.scenes_of(session, study)} == {0}
-        assert tally.excluded_rater_ids(session, study) == {rater}
+        assert excluded_rater_ids(session, study) == {rater}
 
 
 def test_the_newest_exclusion_holds(booth, catalog, study):
@@ -345,7 +348,7 @@ def test_the_newest_exclusion_holds(booth, catalog, study):
     for excluded in (True, False, True, False):
         booth.exclude(rater, excluded=excluded)
     with catalog.reading() as session:
-        assert tally.excluded_rater_ids(session, study) == frozenset()
+        assert excluded_rater_ids(session, study) == frozenset()
 
 
 def test_an_exclusion_needs_a_reason(booth, catalog):

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import delete, select
 
 from builder.catalog import FAULTS
-from study_app import training
-from study_app.models import (
+from study_app.rating import training
+from study_app.storage.models import (
     FIRST_ROUND,
     REPEAT_ROUND,
     Assignment,

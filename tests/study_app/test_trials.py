@@ -9,11 +9,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from study_app import sittings, trials
-from study_app.assignment import GOLD_PLACES, REPEAT_DISTANCE, permutation
-from study_app.database import retrying
-from study_app.decisions import Rule
-from study_app.models import (
+from study_app.preparation.studies import close_study
+from study_app.rating import sittings, trials
+from study_app.rating.trial_document import trial_document
+from study_app.statistics.assignment import GOLD_PLACES, REPEAT_DISTANCE, permutation
+from study_app.statistics.rule import Rule
+from study_app.storage.database import retrying
+from study_app.storage.models import (
     ADJUDICATION_ROUND,
     FIRST_ROUND,
     REPEAT_ROUND,
@@ -24,8 +26,7 @@ from study_app.models import (
     StudyScene,
     Vote,
 )
-from study_app.studies import close_study
-from study_app.tokens import new_public_id
+from study_app.storage.tokens import new_public_id
 from tests.study_app.crowd import add_many_scenes, open_crowd_study
 from tests.study_app.scenery import (
     START,
@@ -355,7 +356,7 @@ class TestDocument:
         with catalog.reading() as session:
             own = session.get_one(Rater, rater_id(rater))
             found = session.get_one(Assignment, trial.id)
-            return trials.trial_document(session, own, sittings.current(session, own), found, at)
+            return trial_document(session, own, sittings.current(session, own), found, at)
 
     def test_it_has_what_the_page_needs(self, catalog, study, new_rater):
         rater = new_rater()

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from study_app.decisions import Answer, Rule
-from study_app.verdicts import (
+from study_app.outcomes.verdicts import (
     SceneEvidence,
     evaluation_of,
     results_hash,
@@ -15,6 +14,8 @@ from study_app.verdicts import (
     verdict_of,
     votes_digest,
 )
+from study_app.statistics.evaluation import Answer
+from study_app.statistics.rule import Rule
 
 RULE = Rule(p_best=0.9, p_near=0.9, minimum=3, cap=12)
 KEYS = (("a", "a2"), ("b",), ("c",))

@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from study_app import clock, tally, votes
-from study_app.models import REPEAT_ROUND, Rater, Study, StudyScene, Vote
-from study_app.studies import close_study
-from study_app.vote_body import VoteError
-from study_app.votes import NoSuchTrial, VoteConflict
+from study_app import clock
+from study_app.counting import tally
+from study_app.preparation.studies import close_study
+from study_app.rating import votes
+from study_app.rating.vote_body import VoteError
+from study_app.rating.votes import NoSuchTrial, VoteConflict
+from study_app.storage.models import REPEAT_ROUND, Rater, Study, StudyScene, Vote
 from tests.study_app.ballots import body_of, new_key, parsed, store, stored_votes
 from tests.study_app.scenery import (
     START,

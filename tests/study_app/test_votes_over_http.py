@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
-from study_app import clock, trials, votes
-from study_app.decisions import Rule
-from study_app.models import Assignment, Vote
+from study_app import clock
+from study_app.rating import trials, votes
+from study_app.statistics.rule import Rule
+from study_app.storage.models import Assignment, Vote
 from tests.study_app.ballots import body_of, new_key, stored_votes
 from tests.study_app.crowd import add_many_scenes, open_crowd_study
 from tests.study_app.scenery import (

@@ -15,11 +15,11 @@ from sqlalchemy import func, select
 
 from builder.catalog import Catalog
 from study_app import clock, create_app
-from study_app.database import open_database
-from study_app.experimenters import set_experimenter
-from study_app.invites import make_invite
-from study_app.models import Rater, Study, StudyScene, Vote
+from study_app.preparation.experimenters import set_experimenter
+from study_app.preparation.invites import make_invite
 from study_app.settings import StudySettings
+from study_app.storage.database import open_database
+from study_app.storage.models import Rater, Study, StudyScene, Vote
 from tests.benchmarks.paper_size.watched import watch
 from tests.benchmarks.report import Report, Value
 from tests.study_app.load_client import Browser, Knowledge, Record, SimulatedRater

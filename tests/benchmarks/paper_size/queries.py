@@ -14,10 +14,10 @@ from sqlalchemy import Engine, event, func, select
 from builder.__main__ import main as command_line
 from builder.catalog import Base, Catalog
 from study_app import create_app
-from study_app.database import open_database
-from study_app.identity import EXPERIMENTER_KEY, RATER_KEY
-from study_app.models import Experimenter, Rater
 from study_app.settings import StudySettings
+from study_app.storage.database import open_database
+from study_app.storage.models import Experimenter, Rater
+from study_app.web.identity import EXPERIMENTER_KEY, RATER_KEY
 from tests.benchmarks.paper_size.pages import laboratory_pages, url_of
 from tests.benchmarks.report import Report
 

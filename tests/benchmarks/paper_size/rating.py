@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from pathlib import Path
 
@@ -58,8 +57,7 @@ def _exported(data: Path) -> str:
     import pandas
 
     (manifest,) = data.glob("exports/*/manifest.csv")
-    inputs = pandas.read_csv(manifest).query("role == 'input'")
-    by_split = inputs.groupby("split")["scene"].agg(["nunique", "size"])
-    return json.dumps(
-        {split: f"{row['nunique']} scenes, {row['size']} pairs" for split, row in by_split.iterrows()}
+    by_split = pandas.read_csv(manifest).groupby("split")["scene"].agg(["nunique", "size"])
+    return ", ".join(
+        f"{split}: {row['nunique']} scenes, {row['size']} pairs" for split, row in by_split.iterrows()
     )

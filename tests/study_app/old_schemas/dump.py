@@ -11,10 +11,10 @@ from pathlib import Path
 
 from sqlalchemy import func, select, text
 
-from study_app.backup import results_of
-from study_app.database import open_database
+from study_app.keeping.backup import results_of
 from study_app.migrations import VERSION_TABLE
-from study_app.models import Vote
+from study_app.storage.database import open_database
+from study_app.storage.models import Vote
 from tests.study_app.ballot_box import filled_study
 from tests.study_app.scenery import add_scenes, write_dataset
 

@@ -13,8 +13,9 @@ from playwright.sync_api import Browser
 
 from builder.settings import PreviewSettings
 from builder.stages.preview import write_preview
-from study_app import clock, trial_document
-from study_app.models import Rater, Study
+from study_app import clock
+from study_app.rating import trial_document
+from study_app.storage.models import Rater, Study
 from tests.study_app.scenery import RaterFactory
 from tests.study_app.screen.rating import BOARD, Rating, noise_board, served, sign_in
 

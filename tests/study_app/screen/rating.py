@@ -22,8 +22,8 @@ from waitress.wasyncore import close_all
 
 from builder.catalog import Catalog
 from study_app import clock
-from study_app.identity import RATER_KEY
-from study_app.models import Assignment, Rater, Study, Vote
+from study_app.storage.models import Assignment, Rater, Study, Vote
+from study_app.web.identity import RATER_KEY
 from tests.study_app.scenery import add_assignment, scene_named
 
 MISSING = "chromium not found: browser tests skipped; install Debian's chromium or set CHROMIUM"

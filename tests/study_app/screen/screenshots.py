@@ -22,17 +22,17 @@ import click
 from flask import Flask
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
-
-from builder.catalog import Catalog
-from study_app import clock, create_app
 from study_app.database import open_database
 from study_app.decisions import PRESETS
 from study_app.identity import EXPERIMENTER_KEY
 from study_app.models import Study
-from study_app.settings import StudySettings
 from study_app.simulated_answers import RaterModel
 from study_app.simulated_raters import Simulation, simulate
 from study_app.studies import create_study, open_study
+
+from builder.catalog import Catalog
+from study_app import clock, create_app
+from study_app.settings import StudySettings
 from tests.study_app.lab_visitors import add_experimenter
 from tests.study_app.scenery import RaterFactory, add_assignment, detached, scene_named
 from tests.study_app.screen.rating import (

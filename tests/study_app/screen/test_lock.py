@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from study_app import trial_document
+from study_app.rating import trial_document
 from tests.study_app.screen.rating import (
     open_compare,
     still,
