@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from math import prod
 from pathlib import Path
 
 from builder.catalog import Catalog
@@ -15,12 +17,13 @@ from builder.execution.tasks import run_tasks
 from builder.pipeline import SceneSummary, SceneTask, build_scene
 from builder.plan import ScenePlan, plan_scene
 from builder.record import record_scene
-from builder.scene_record import SceneRecord, SceneRecordError, read_scene, scene_names
+from builder.scene_record import SceneRecordError, read_scene, scene_names
 from builder.settings import Settings
 from builder.stages.damage import practice_scenes
 from builder.store import Store
 
 Outcome = SceneSummary | Failure
+SCENES_PER_TRANSACTION = 50  # few enough to hold, enough that the disk is not asked for each
 
 
 @dataclass(frozen=True)
@@ -76,18 +79,36 @@ class BuildReport:
     broken: tuple[tuple[str, str], ...]  # scene, why its scene.json cannot be used
 
 
+class ScenePlans(Mapping[str, ScenePlan]):
+    """Scene -> plan, made anew whenever it is asked for: thousands of plans held at once would fill the memory."""
+
+    def __init__(self, data: Path, settings: Settings, names: Sequence[str]) -> None:
+        self._data, self._settings, self._names = data, settings, names
+        self._practice = practice_scenes(list(scene_names(data)), settings.preview.practice_scenes)
+
+    def __getitem__(self, name: str) -> ScenePlan:
+        return plan_scene(read_scene(self._data, name), self._settings, is_practice=name in self._practice)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 class SceneIndex:
-    """The plans of the chosen scenes, read once; scenes whose record is broken are kept apart."""
+    """The plans of the chosen scenes; scenes whose record is broken are kept apart."""
 
     def __init__(self, data: Path, settings: Settings, selection: Selection) -> None:
-        self.plans: dict[str, ScenePlan] = {}
         self.broken: dict[str, str] = {}
-        practice = practice_scenes(list(scene_names(data)), settings.preview.practice_scenes)
+        sound = []
         for name in selection.names(data):
             try:
-                self.plans[name] = plan_scene(read_scene(data, name), settings, is_practice=name in practice)
+                read_scene(data, name)
+                sound.append(name)
             except SceneRecordError as error:
                 self.broken[name] = str(error)
+        self.plans = ScenePlans(data, settings, sound)
 
 
 def build(
@@ -105,10 +126,8 @@ def build(
     for name in selection.only:
         ledger.clear(name)  # asked for by name: another chance for what was quarantined
     index = SceneIndex(data, settings, selection)
-    finished: list[ScenePlan] = []
-    unfinished: list[ScenePlan] = []
-    for plan in index.plans.values():
-        (finished if plan.is_finished(store) else unfinished).append(plan)
+    finished: list[str] = []
+    unfinished: list[str] = []
     outcomes: list[Outcome] = []
 
     def record(plans: Iterable[ScenePlan]) -> None:
@@ -122,10 +141,14 @@ def build(
         record([index.plans[task.scene]])
         on_scene(task.scene, outcome)
 
-    record(index.plans.values())
-    for plan in finished:
-        on_scene(plan.scene.name, None)
-    _run(data, settings, unfinished, ledger, settle)
+    planned = iter(index.plans.values())
+    while some := list(islice(planned, SCENES_PER_TRANSACTION)):
+        record(some)
+        for plan in some:
+            (finished if plan.is_finished(store) else unfinished).append(plan.scene.name)
+    for name in finished:
+        on_scene(name, None)
+    _run(data, settings, index.plans, unfinished, ledger, settle)
     return BuildReport(
         len(index.plans) + len(index.broken), len(finished), tuple(outcomes), tuple(index.broken.items())
     )
@@ -134,22 +157,23 @@ def build(
 def _run(
     data: Path,
     settings: Settings,
-    plans: list[ScenePlan],
+    plans: ScenePlans,
+    names: Sequence[str],
     ledger: Ledger,
     settle: Callable[[SceneTask, Outcome], None],
 ) -> None:
-    if not plans:
+    """Build the named scenes; `settle` hears of each when it is done."""
+    if not names:
         return
-    typical = sorted((plan.scene for plan in plans), key=_weight)[len(plans) // 2]
-    spec = ExecutorSpec.parse(settings.run.executor).fitted(len(typical.exposures), typical.megapixels)
+    frames, megapixels = sorted((_size(data, name) for name in names), key=prod)[len(names) // 2]
+    spec = ExecutorSpec.parse(settings.run.executor).fitted(frames, megapixels)
     workers = spec.workers or 1
     cap = int(settings.run.memory_gb * 1e9) if settings.run.memory_gb else memory_per_worker(workers)
 
     def tasks() -> Iterator[SceneTask]:
-        for plan in plans:
-            scene = plan.scene
-            frames = len(scene.exposures)
-            yield SceneTask(str(data), scene.name, settings, frames, scene.megapixels, plan.is_practice)
+        for name in names:
+            is_practice = plans[name].is_practice
+            yield SceneTask(str(data), name, settings, *_size(data, name), is_practice)
 
     run_tasks(
         build_scene,
@@ -163,5 +187,7 @@ def _run(
     )
 
 
-def _weight(scene: SceneRecord) -> float:
-    return len(scene.exposures) * scene.megapixels
+def _size(data: Path, name: str) -> tuple[int, float]:
+    """Frames, and megapixels of each."""
+    scene = read_scene(data, name)
+    return len(scene.exposures), scene.megapixels

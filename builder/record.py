@@ -151,11 +151,13 @@ def _record_damaged_copies(session: Session, scene: Scene, store: Store, plan: S
         for product in store.products("previews", scene.name)
         if is_damaged(product) and product.inputs[0] in sound
     }
-    current = {recipe.key for recipe in plan.possible_damage(store).values()}
-    wanted = current if current and current <= copies.keys() else copies.keys()
     known = {
         row.key: row for row in session.scalars(select(DamagedCopy).where(DamagedCopy.scene_id == scene.id))
     }
+    if not copies and not known:
+        return  # as with all but some practice scenes
+    current = {recipe.key for recipe in plan.possible_damage(store).values()}
+    wanted = current if current and current <= copies.keys() else copies.keys()
     for key in known.keys() - wanted:
         _forget_unless_held(session, known[key])
     for key in sorted(wanted - known.keys()):

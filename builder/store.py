@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -135,22 +135,10 @@ class Store:
     def read_sidecar(self, path: Path) -> Product | None:
         """The product described by a sidecar; None if there is no readable sidecar of this schema."""
         try:
-            document = json.loads(path.read_bytes())
-            recipe, result = document["recipe"], dict(document["result"])
-            files = tuple(StoredFile(**file) for file in result.pop("files"))
-            if recipe["schema"] != SCHEMA:
-                return None
-            return Product(
-                document["key"],
-                recipe["label"],
-                tuple(recipe["inputs"]),
-                recipe["settings"],
-                files,
-                result,
-                document["run"],
-            )
-        except (OSError, ValueError, KeyError, TypeError):
+            state = path.stat()
+        except OSError:
             return None
+        return _described(path, state.st_mtime_ns, state.st_size)
 
     def draft(self, recipe: Recipe) -> Draft:
         """Start making a product."""
@@ -166,6 +154,28 @@ class Store:
             return path.is_dir() if file.entries else path.stat().st_size == file.size
         except OSError:
             return False
+
+
+@lru_cache(maxsize=512)
+def _described(path: Path, _changed: int, _size: int) -> Product | None:
+    """Kept for some scenes' worth: what a scene still needs is asked of the same sidecars again and again."""
+    try:
+        document = json.loads(path.read_bytes())
+        recipe, result = document["recipe"], dict(document["result"])
+        files = tuple(StoredFile(**file) for file in result.pop("files"))
+        if recipe["schema"] != SCHEMA:
+            return None
+        return Product(
+            document["key"],
+            recipe["label"],
+            tuple(recipe["inputs"]),
+            recipe["settings"],
+            files,
+            result,
+            document["run"],
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 class Draft:
