@@ -245,7 +245,12 @@ def _end_with_parent() -> None:
 
 
 class DaskExecutor(WorkerExecutor):
-    """The one-thread workers of a running dask cluster that shares the data folder."""
+    """The one-thread workers of a running dask cluster that shares the data folder.
+
+    A host that falls silent is given up by the scheduler, and its tasks go to others, after one to two and a
+    half times `distributed.comm.timeouts.tcp` (30 s; set where the scheduler starts). What it finishes later
+    changes no file.
+    """
 
     def __init__(self, address: str) -> None:
         try:

@@ -81,6 +81,7 @@ def _proof(folder: Path, scenes: int, size: str, cases: Sequence[Behaviour]) -> 
         click.echo(f"{HOSTS[-1]} {CASES[case]} ...")
         try:
             outcomes[case] = _run(case, local, (first, second), folder / case)
+            click.echo("".join(f"  {name}: {figure}\n" for name, figure in outcomes[case].figures().items()))
         except TooLate as error:
             click.echo(f"  BROKEN: {error}")
             return False

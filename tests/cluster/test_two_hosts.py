@@ -27,7 +27,7 @@ WHOLE = Outcome(
 )
 
 
-def test_an_outcome_that_keeps_the_promise_has_no_problems():
+def test_an_outcome_that_keeps_the_promise_has_no_problems() -> None:
     assert WHOLE.problems() == []
     assert WHOLE.figures()["files as in the local build"] == "4239 of 4239"
     assert WHOLE.figures()["scenes handed on"] == "interior (10 to make)"
@@ -43,7 +43,7 @@ def test_an_outcome_that_keeps_the_promise_has_no_problems():
         ({"failures": ("interior: li2013: killed",)}, "failures on record: interior: li2013: killed"),
     ],
 )
-def test_each_difference_is_a_problem(broken, sentence):
+def test_each_difference_is_a_problem(broken: dict[str, tuple[str, ...]], sentence: str) -> None:
     assert replace(WHOLE, difference=replace(WHOLE.difference, **broken)).problems() == [sentence]
 
 
@@ -62,12 +62,12 @@ def test_each_difference_is_a_problem(broken, sentence):
         ),
     ],
 )
-def test_each_broken_promise_is_a_problem(outcome, sentence):
+def test_each_broken_promise_is_a_problem(outcome: Outcome, sentence: str) -> None:
     (problem,) = outcome.problems()
     assert sentence in problem
 
 
-def test_files_are_compared_but_for_who_made_them_and_when(tmp_path: Path):
+def test_files_are_compared_but_for_who_made_them_and_when(tmp_path: Path) -> None:
     for host, score in (("host-a", 1), ("host-b", 1), ("host-b", 2)):
         fused = tmp_path / f"{host}{score}" / "fused" / "church"
         fused.mkdir(parents=True)
@@ -83,7 +83,7 @@ def test_files_are_compared_but_for_who_made_them_and_when(tmp_path: Path):
     assert data_folder.unfinished(tmp_path / "host-a1") == ("fused/church/unfinished-host-a",)
 
 
-def test_without_root_the_command_says_so_and_is_no_success(monkeypatch: pytest.MonkeyPatch):
+def test_without_root_the_command_says_so_and_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(network.sys, "platform", "linux")
     answer = CliRunner().invoke(main, ["two-hosts"])
