@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from builder.catalog import Candidate, Scene
+from builder.catalog import Candidate, Exposure, Scene
 
 pd.options.mode.string_storage = "python"  # Arrow's strings would refuse file names that are no UTF-8
 
@@ -25,21 +25,28 @@ class Report:
 
 def scene_table(session: Session) -> pd.DataFrame:
     """One row per scene: status, frames, size, candidates done, motion, reason."""
-    rows = []
-    for scene in session.scalars(select(Scene).order_by(Scene.name)):
-        current = [row for row in scene.candidates if row.status != "superseded"]
-        rows.append(
-            {
-                "scene": scene.name,
-                "status": scene.status,
-                "frames": len(scene.exposures),
-                "size": f"{scene.width}x{scene.height}" if scene.width else "",
-                "candidates": f"{sum(row.status == 'done' for row in current)}/{len(current)}",
-                "ghosts": "" if scene.ghost_score is None else f"{scene.ghost_score:.2%}",
-                "flags": " ".join(scene.flags),
-                "reason": scene.reason,
-            }
-        )
+    is_done = case((Candidate.status == "done", 1), else_=0)
+    current = Candidate.status != "superseded"
+    of_scene = Candidate.scene_id == Scene.id
+    query = select(
+        Scene,
+        select(func.count()).where(Exposure.scene_id == Scene.id).scalar_subquery(),
+        select(func.coalesce(func.sum(is_done), 0)).where(of_scene, current).scalar_subquery(),
+        select(func.count()).where(of_scene, current).scalar_subquery(),
+    ).order_by(Scene.name)
+    rows = [
+        {
+            "scene": scene.name,
+            "status": scene.status,
+            "frames": frames,
+            "size": f"{scene.width}x{scene.height}" if scene.width else "",
+            "candidates": f"{done}/{candidates}",
+            "ghosts": "" if scene.ghost_score is None else f"{scene.ghost_score:.2%}",
+            "flags": " ".join(scene.flags),
+            "reason": scene.reason,
+        }
+        for scene, frames, done, candidates in session.execute(query)
+    ]
     return pd.DataFrame(
         rows,
         columns=["scene", "status", "frames", "size", "candidates", "ghosts", "flags", "reason"],
