@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from builder.scene_record import SceneRecord
@@ -50,8 +50,11 @@ class ScenePlan:
 
     def imported(self, store: Store) -> list[Product]:
         """Candidates that another program made of this scene, by name."""
-        products = store.products("fused", self.scene.name)
-        return [product for product in products if product.settings.get("imported")]
+        return self.imported_of(store.products("fused", self.scene.name))
+
+    def imported_of(self, fused: Iterable[Product]) -> list[Product]:
+        """Those of all fused pictures of the scene that another program made."""
+        return [product for product in fused if product.settings.get("imported")]
 
     def made(self, store: Store) -> list[Product]:
         """Our candidates that are there, in display order."""

@@ -7,6 +7,7 @@ are in files, a lost catalog is rebuilt by the same function (but for votes and 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,14 @@ from builder.stages.damage import is_damaged
 from builder.store import Product, Store
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What is there of a scene, read once."""
+
+    fused: tuple[Product, ...]
+    previews: tuple[Product, ...]
+
+
 def record_scene(session: Session, store: Store, plan: ScenePlan, ledger: Ledger) -> Scene:
     """Insert or update the rows of one scene; returns its row."""
     failures = {failure.step: failure for failure in ledger.failures(plan.scene.name)}
@@ -30,13 +39,14 @@ def record_scene(session: Session, store: Store, plan: ScenePlan, ledger: Ledger
         scene = Scene(name=plan.scene.name, group_name=plan.scene.group, status="ingested")
         session.add(scene)
     alignment = store.find(plan.alignment)
+    made = _Made(*(tuple(store.products(stage, plan.scene.name)) for stage in ("fused", "previews")))
     _record_alignment(scene, plan, alignment)
     session.flush()
     _record_exposures(scene, store, plan, alignment)
-    candidates = _record_candidates(session, scene, store, plan, failures)
-    _record_comparison(scene, store, plan)
+    candidates = _record_candidates(session, scene, made, plan, failures)
+    _record_comparison(scene, store, made, plan)
     session.flush()
-    _record_damaged_copies(session, scene, store, plan)
+    _record_damaged_copies(session, scene, store, made, plan)
     scene.status, scene.reason = _status(store, plan, alignment, candidates, failures)
     return scene
 
@@ -74,12 +84,12 @@ def _record_exposures(scene: Scene, store: Store, plan: ScenePlan, alignment: Pr
 
 
 def _record_candidates(
-    session: Session, scene: Scene, store: Store, plan: ScenePlan, failures: dict[str, Failure]
+    session: Session, scene: Scene, made: _Made, plan: ScenePlan, failures: dict[str, Failure]
 ) -> list[Candidate]:
     """Rows of the planned candidates (done or failed), of older ones (superseded) and of imported ones."""
     rows = {row.key: row for row in scene.candidates}
     planned = {recipe.key: name for name, recipe in plan.candidates.items()}
-    for product in store.products("fused", scene.name):
+    for product in made.fused:
         if "algorithm" in product.settings:
             row = rows.get(product.key) or _new_candidate(scene, product.key, product.settings)
             rows[row.key] = row
@@ -94,7 +104,7 @@ def _record_candidates(
             rows[key] = row
             row.status = "quarantined" if failure.kind == "quarantined" else "failed"
             row.error = failure.message
-    _record_previews(rows, store, plan)
+    _record_previews(rows, made, plan)
     session.add_all(rows.values())
     return [row for row in rows.values() if row.key in planned]
 
@@ -111,24 +121,24 @@ def _new_candidate(scene: Scene, key: str, settings: Any) -> Candidate:
     )
 
 
-def _record_previews(rows: dict[str, Candidate], store: Store, plan: ScenePlan) -> None:
+def _record_previews(rows: dict[str, Candidate], made: _Made, plan: ScenePlan) -> None:
     """Of several previews of one candidate (the settings changed) the current one counts."""
     previews: dict[str, str] = {}
     current = {recipe.key for recipe in plan.candidate_previews.values()}
-    current |= {plan.preview_of(product).key for product in plan.imported(store)}
-    for product in store.products("previews", plan.scene.name):
+    current |= {plan.preview_of(product).key for product in plan.imported_of(made.fused)}
+    for product in made.previews:
         for key in product.inputs:
             if not is_damaged(product) and (product.key in current or key not in previews):
                 previews[key] = product.files[0].path
     scores: dict[str, float] = {}
-    for product in store.products("fused", plan.scene.name):
+    for product in made.fused:
         scores |= product.result.get("mef_ssim", {})
     for row in rows.values():
         row.preview_path = previews.get(row.key)
         row.quality = scores.get(row.key)
 
 
-def _record_comparison(scene: Scene, store: Store, plan: ScenePlan) -> None:
+def _record_comparison(scene: Scene, store: Store, made: _Made, plan: ScenePlan) -> None:
     """What the current comparison says of the scene; gates also of candidates that only an older one knows."""
     comparison = store.find(plan.comparison(store))
     facts: dict[str, Any] = dict(comparison.result) if comparison else {}
@@ -136,19 +146,21 @@ def _record_comparison(scene: Scene, store: Store, plan: ScenePlan) -> None:
     scene.near_duplicates = facts.get("near_duplicates", [])
     scene.disagreement_points = facts.get("disagreement_points", [])
     failures: dict[str, list[str]] = {}
-    for product in store.products("fused", scene.name):
+    for product in made.fused:
         failures |= product.result.get("gate_failures", {})
     failures |= facts.get("gate_failures", {})
     for row in scene.candidates:
         row.gate_failures = failures.get(row.key, [])
 
 
-def _record_damaged_copies(session: Session, scene: Scene, store: Store, plan: ScenePlan) -> None:
+def _record_damaged_copies(
+    session: Session, scene: Scene, store: Store, made: _Made, plan: ScenePlan
+) -> None:
     """A row for each copy; once there is a complete newer set, older ones keep theirs only for a study."""
     sound = {row.key: row.id for row in scene.candidates}
     copies = {
         product.key: product
-        for product in store.products("previews", scene.name)
+        for product in made.previews
         if is_damaged(product) and product.inputs[0] in sound
     }
     known = {
