@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from fusion_algos.algorithm import FusedImage, algorithm
 from fusion_algos.camera_response import CameraResponse, debevec_response, level_count_of, srgb_response
-from fusion_algos.highlights import fade_highlights
 from fusion_algos.hole_filling import Bytes, Hole, filled
 from fusion_algos.latent_images import LatentImages, find_latent_images
 from fusion_algos.patch_match import NearestNeighbours, nearest_neighbours, shown, similarity, voted
@@ -71,9 +70,7 @@ def _merged(latents: LatentImages, response: CameraResponse, seconds: NDArray[np
     stack, middle = latents.stack, latents.reference
     table = response.table(level_count_of(stack.images[middle]))
     others = _OtherLight.none(stack.images[middle])
-    darkest = stack.images[middle]
     for k, image in latents:
-        darkest = image if k == 0 else darkest
         if k != middle:
             asked = _asks_brighter if k > middle else _asks_darker
             least = SMALLEST_WEIGHT if k in (0, len(stack) - 1) else np.float32(0)
@@ -83,7 +80,6 @@ def _merged(latents: LatentImages, response: CameraResponse, seconds: NDArray[np
         others.complete(response.light_of(stack, middle, rows) / seconds[middle], rows)
 
     over_strips(stack.height, stack.width, work)
-    fade_highlights(others.light, darkest)
     return others.light
 
 
