@@ -10,12 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion_algos.color import round_to_8_bit, srgb_to_linear
-from fusion_algos.stack import WHOLE, ExposureStack
+from fusion_algos.stack import WHOLE, ExposureStack, Image
 
 Plane = NDArray[np.float32]
+Levels = NDArray[np.uint8] | NDArray[np.uint16]
 Curve = NDArray[np.floating]  # ln of light for each of 256 levels
 
 MIDDLE_LEVEL = 128
+MIDDLE_SLOPE, LARGEST_SLOPE = (
+    (64, 192),
+    1.5,
+)  # levels between which a curve's slope is taken; what is plausible
 FLOAT_LEVELS = 16 * 255 + 1  # steps of float images: every sixteenth of them is a level of 8 bits
 SAMPLED_PIXELS = 250_000
 GROUPS = 200  # samples of the response, each the median of a group of pixels
@@ -31,10 +36,25 @@ class CameraResponse:
 
     light: Plane
 
+    @property
+    def saturation(self) -> float:
+        """The exponent on ratios of channels that goes half way from the light's colors to those of the files.
+
+        The curve's slope in its middle, against sRGB's, is how much more colorful a camera makes its pictures. Light
+        without it looks dull, and orange looks olive; all of it is too much for the shadows and highlights that a
+        tone curve moves to the middle. 1 for sRGB; this project's own.
+        """
+        dark, bright = MIDDLE_SLOPE
+        assumed = srgb_response().light[0]
+        slope = math.log(assumed[bright] / assumed[dark]) / math.log(
+            self.light[0, bright] / self.light[0, dark]
+        )
+        return math.sqrt(min(max(slope, 1 / LARGEST_SLOPE), LARGEST_SLOPE))
+
     def light_of(self, stack: ExposureStack, k: int, rows: slice = WHOLE) -> Plane:
         """Linear light of exposure k or some of its rows, HxWx3 float32; not divided by its seconds."""
         levels = image_levels(stack, k, rows)
-        table = self.table(level_count_of(stack))
+        table = self.table(level_count_of(stack.images[k]))
         return np.stack([table[c][levels[..., c]] for c in range(3)], axis=-1)
 
     def table(self, count: int) -> Plane:
@@ -44,17 +64,21 @@ class CameraResponse:
         return np.ascontiguousarray(table, np.float32)
 
 
-def level_count_of(stack: ExposureStack) -> int:
-    """How many levels `image_levels` tells apart."""
-    return 256 if stack.is_8_bit else FLOAT_LEVELS
+def level_count_of(image: Image) -> int:
+    """How many levels `levels_of` tells apart in a uint8 or float32 image."""
+    return 256 if image.dtype == np.uint8 else FLOAT_LEVELS
 
 
-def image_levels(stack: ExposureStack, k: int, rows: slice = WHOLE) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Exposure k or some of its rows as integers that index a table: HxWx3 uint8, or uint16 of float images."""
-    raw = stack.images[k][rows]
-    if stack.is_8_bit:
-        return np.ascontiguousarray(raw)
-    scaled = raw * np.float32(FLOAT_LEVELS - 1)
+def image_levels(stack: ExposureStack, k: int, rows: slice = WHOLE) -> Levels:
+    """`levels_of` exposure k or some of its rows."""
+    return levels_of(stack.images[k][rows])
+
+
+def levels_of(image: Image) -> Levels:
+    """An HxWx3 image as integers that index a table: uint8, or uint16 of a float32 image in [0, 1]."""
+    if image.dtype == np.uint8:
+        return np.ascontiguousarray(image)
+    scaled = image * np.float32(FLOAT_LEVELS - 1)
     scaled += np.float32(0.5)
     return scaled.astype(np.uint16)
 

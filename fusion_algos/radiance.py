@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fusion_algos.camera_response import (
     CameraResponse,
+    Levels,
     image_levels,
     level_count_of,
     named_response,
@@ -25,7 +26,6 @@ from fusion_algos.row_strips import over_strips
 from fusion_algos.stack import ExposureStack
 
 Plane = NDArray[np.float32]
-Levels = NDArray[np.uint8] | NDArray[np.uint16]
 
 # Of linear planes: full trust below the first share of white, none above the second.
 UNSATURATED, SATURATED = np.float32(0.90), np.float32(0.98)
@@ -104,7 +104,7 @@ def merge_encoded(
 
 def exposure_tables(stack: ExposureStack, response: CameraResponse) -> list[Plane]:
     """For each exposure the radiance of every level in each channel, 3 x levels: light(x) / t_k."""
-    table = response.table(level_count_of(stack))
+    table = response.table(level_count_of(stack.images[0]))
     return [table / np.float32(seconds) for seconds in stack.relative_seconds]
 
 
@@ -121,7 +121,7 @@ class LevelWeights:
 
     @classmethod
     def of(cls, stack: ExposureStack, k: int) -> LevelWeights:
-        values = np.linspace(0, 1, level_count_of(stack), dtype=np.float32)
+        values = np.linspace(0, 1, level_count_of(stack.images[k]), dtype=np.float32)
         hat = 1 - np.abs(2 * values - 1)
         hat[values > 0.5] **= 2
         if k == 0:

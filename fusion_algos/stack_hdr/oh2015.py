@@ -20,10 +20,13 @@ from fusion_algos.algorithm import algorithm
 from fusion_algos.camera_response import CameraResponse, image_levels, named_response
 from fusion_algos.color import linear_to_srgb, luma_601
 from fusion_algos.edge_filters import LocalLine, box_mean, guided_lines
+from fusion_algos.highlights import fade_highlights
+from fusion_algos.latent_images import find_latent_images
 from fusion_algos.low_rank import low_rank_part
 from fusion_algos.radiance import LevelWeights, Trust, merge_encoded, merge_linear, unsaturated_weight
 from fusion_algos.row_windows import enlarged_rows
 from fusion_algos.stack import ExposureStack, Image
+from fusion_algos.stack_hdr import sen2012
 from fusion_algos.tone_curves import durand2002
 
 Plane = NDArray[np.float32]
@@ -37,6 +40,7 @@ FAINTEST = np.float32(0.2)  # channels fainter than this share of the largest on
 LEAST_LOW_RANK = np.float32(0.5)  # of the merged radiance
 BIAS_GROUPS, BIAS_PIXELS, LARGEST_BIAS = 32, 20, 2.0
 LARGEST_MISFIT = 4.0
+LEAST_EXPOSURES = 5  # of fewer the rank cannot tell which one differs
 LEAST_TRUST = np.float32(1e-3)
 CONTRADICTED = 0.05  # of the largest weight: what has less trusted weight takes the one nearest to its median
 
@@ -46,22 +50,37 @@ CONTRADICTED = 0.05  # of the largest weight: what has less trusted weight takes
     cite="Oh, Lee, Tai, Kweon: Robust high dynamic range imaging by rank minimization. IEEE TPAMI 37(6), "
     "1219-1232, 2015; Durand, Dorsey: Fast bilateral filtering for the display of high-dynamic-range images. "
     "ACM TOG 21(3), 2002",
-    revision=2,
+    revision=3,
 )
 def fuse(
     stack: ExposureStack, *, tolerance: float = 0.3, contrast: float = 20.0, response: str = "debevec"
 ) -> Plane:
     """Picture of the radiance merged with the trust q_k = exp(-(E_k / (tolerance A_k))^2).
 
-    O = A + E: radiance of the exposures, its low-rank part and the sparse rest. Two exposures are trusted
-    alike: rank 1 cannot tell which one differs. `contrast`: of the base layer on the display.
-    `response`: how images become light, see `camera_response.RESPONSES`.
+    O = A + E: radiance of the exposures, its low-rank part and the sparse rest. In fewer than five exposures the
+    rank does not tell which one differs: if something moved, they become latent images that show all as it stands
+    in one of them (see `latent_images`, sen2012's search), and are merged without trust. `contrast`: of the base
+    layer on the display. `response`: how images become light, see `camera_response.RESPONSES`; it also gives the
+    saturation of the colors.
     """
     curve = named_response(stack, response)
-    trust = None if len(stack) < 3 else _trust(stack, curve, tolerance)
+    few = len(stack) < LEAST_EXPOSURES
+    stack = _as_in_the_reference(stack) if few else stack
+    trust = None if few else _trust(stack, curve, tolerance)
     if stack.linear_images is not None:
         return durand2002(merge_linear(stack, trust), contrast)
-    return durand2002(merge_encoded(stack, curve, trust), contrast)
+    radiance = merge_encoded(stack, curve, trust)
+    fade_highlights(radiance, stack.images[0])
+    return durand2002(radiance, contrast, curve.saturation)
+
+
+def _as_in_the_reference(stack: ExposureStack) -> ExposureStack:
+    """The stack if nothing moved in it, else its latent images (see `latent_images`), without linear planes."""
+    latents = find_latent_images(stack, sen2012.search)
+    if latents.are_the_exposures:
+        return stack
+    images = dict(latents)
+    return ExposureStack([images[k] for k in range(len(stack))], _strictly_rising(stack.relative_seconds))
 
 
 def _trust(stack: ExposureStack, response: CameraResponse, tolerance: float) -> Trust:

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion_algos.algorithm import algorithm
+from fusion_algos.camera_response import named_response
+from fusion_algos.highlights import fade_highlights, whiten_clipped
 from fusion_algos.pyramids import collapse, downsample, empty_pyramid, gaussian_pyramid, level_count
-from fusion_algos.radiance import merge
+from fusion_algos.radiance import merge_encoded, merge_linear
 from fusion_algos.row_strips import over_strips
 from fusion_algos.stack import ExposureStack
 from fusion_algos.tone_curves import displayed, log_luminance, percentiles
@@ -41,7 +43,7 @@ DISPLAY_CONTRAST, LEAST_EXPONENT, LARGEST_EXPONENT = math.log(100), 0.2, 3.0
     "Paris, Hasinoff, Kautz: Local Laplacian filters: edge-aware image processing with a Laplacian pyramid. "
     "ACM TOG 30(4), 2011; Aubry, Paris, Hasinoff, Kautz, Durand: Fast local Laplacian filters: theory and "
     "applications. ACM TOG 33(5), 2014. Not Photomatix: its algorithm is unpublished (paris2011)",
-    revision=3,
+    revision=4,
 )
 def fuse(
     stack: ExposureStack, *, detail: float = 0.7, edges: float = 0.0, response: str = "debevec"
@@ -49,18 +51,32 @@ def fuse(
     """Picture of the merged radiance whose log intensity went through a fast local Laplacian filter.
 
     `detail` is the paper's alpha: below 1 enhances detail, above 1 smooths it. `edges` is its beta: the slope
-    of differences beyond sigma, 0 to 1. `response`: how images become light, see `camera_response.RESPONSES`.
+    of differences beyond sigma, 0 to 1. `response`: how images become light, see `camera_response.RESPONSES`; it
+    also gives the saturation of the colors, and what even the darkest exposure clips becomes white (`highlights`).
+    What moves is shown more than once, and the fringes of color that a lens leaves at edges are detail to it.
     """
-    radiance = merge(stack, response)
+    radiance, saturation = _merged(stack, response)
     logarithm = log_luminance(radiance, _intensity, DARKEST_SHARE)
     filtered = local_laplacian(logarithm, detail, edges)
     dark, white = percentiles(filtered, (0.5, 99.5))
     exponent = min(max(DISPLAY_CONTRAST / max(white - dark, 0.5), LEAST_EXPONENT), LARGEST_EXPONENT)
 
     def compressed(rows: slice) -> Plane:
-        return (filtered[rows] - np.float32(white)) * np.float32(exponent)
+        display = (filtered[rows] - np.float32(white)) * np.float32(exponent)
+        whiten_clipped(display, stack, rows)
+        return display
 
-    return displayed(radiance, logarithm, compressed)
+    return displayed(radiance, logarithm, compressed, saturation)
+
+
+def _merged(stack: ExposureStack, response: str) -> tuple[Plane, float]:
+    """Radiance, and the saturation to show it with."""
+    if stack.linear_images is not None:
+        return merge_linear(stack), 1.0
+    curve = named_response(stack, response)
+    radiance = merge_encoded(stack, curve)
+    fade_highlights(radiance, stack.images[0])
+    return radiance, curve.saturation
 
 
 def _intensity(radiance: Plane) -> Plane:

@@ -28,6 +28,8 @@ COARSEST = 35  # least side of the coarsest level
 MOST_ITERATIONS, LEAST_ITERATIONS = 12, 3
 COHERENCE, COMPLETENESS = np.float32(0.7), np.float32(0.3)
 DARK, BRIGHT = 0.1, 0.9  # between these encoded values the reference alone counts
+# Light over the reference's that errors of the response explain, and that only clipping does.
+FREE_EXCESS, MOST_EXCESS = np.float32(1.25), np.float32(2.0)
 SMALLEST_WEIGHT = np.float32(1e-6)
 
 
@@ -35,7 +37,7 @@ SMALLEST_WEIGHT = np.float32(1e-6)
     title="Robust patch-based HDR reconstruction of dynamic scenes",
     cite="Sen, Kalantari, Yaesoubi, Darabi, Goldman, Shechtman: Robust patch-based HDR reconstruction of "
     "dynamic scenes. ACM Transactions on Graphics 31(6), 203, 2012",
-    revision=3,
+    revision=4,
 )
 def fuse(stack: ExposureStack) -> FusedImage:
     """Radiance of a reference exposure near the middle, completed from the others where it is too dark or too bright.
@@ -52,10 +54,12 @@ def fuse(stack: ExposureStack) -> FusedImage:
     """
     if np.array_equal(stack.images[0], stack.images[-1]):
         return stack.image(0)  # one exposure is a picture already
-    return reinhard2002(_merged(find_latent_images(stack, _search)))
+    response, seconds = _response_and_seconds(stack)
+    radiance = _merged(find_latent_images(stack, search), response, seconds)
+    return reinhard2002(radiance, response.saturation)
 
 
-def _merged(latents: LatentImages) -> Plane:
+def _merged(latents: LatentImages, response: CameraResponse, seconds: NDArray[np.float32]) -> Plane:
     """Radiance in units of the darkest exposure's white: HxWx3.
 
     H = (1 - a) H~ + a h(x_r), h(x) = lin(x) / t, a = 1 on [.1, .9] and falling to 0 at 0 and 1; H~ = the mean
@@ -64,8 +68,7 @@ def _merged(latents: LatentImages) -> Plane:
     response that is not quite the true one would tint what takes its channels from different exposures.
     """
     stack, middle = latents.stack, latents.reference
-    response, seconds = _response_and_seconds(stack)
-    table = response.table(level_count_of(stack))
+    table = response.table(level_count_of(stack.images[middle]))
     others = _OtherLight.none(stack.images[middle])
     for k, image in latents:
         if k != middle:
@@ -113,7 +116,9 @@ class _OtherLight:
         """Replace some rows of `light` by the radiance of the reference and what it lacks of the others'."""
         places = self.weights[rows] > 0
         others = self.light[rows][places] / self.weights[rows][places][:, np.newaxis]
-        own[places] += (1 - _trust(self.brightest[rows][places])) * (others - own[places])
+        brightest = self.brightest[rows][places]
+        trust = _trust(brightest) * _unclipped(brightest, own[places], others)
+        own[places] += (1 - trust) * (others - own[places])
         self.light[rows] = own
 
 
@@ -172,7 +177,17 @@ def _trust(brightest: Values) -> Plane:
     return np.clip(np.minimum(values, 1 - values) / np.float32(DARK), np.float32(0), np.float32(1))
 
 
-def _search(hole: Hole) -> tuple[Bytes, NearestNeighbours]:
+def _unclipped(brightest: Values, own: Plane, others: Plane) -> Plane:
+    """1, falling to 0 where the others see up to twice the light that a bright reference shows, Nx1.
+
+    Files hold clipped values well below white, some the lower the brighter the light: they are bounds from below.
+    """
+    excess = others.max(axis=1) / np.maximum(own.max(axis=1), np.float32(1e-12))
+    share = np.clip((MOST_EXCESS - excess) / (MOST_EXCESS - FREE_EXCESS), np.float32(0), np.float32(1))
+    return np.where(_asks_darker(brightest), share, np.float32(1))[:, np.newaxis]
+
+
+def search(hole: Hole) -> tuple[Bytes, NearestNeighbours]:
     return filled(hole, _rebuilt, patch=PATCH, coarsest=COARSEST, iterations=_iterations)
 
 

@@ -31,7 +31,7 @@ def test_the_walker_leaves_at_most_a_quarter_of_mertens_ghosts(name, courtyard):
 
 @pytest.mark.parametrize("name", ["sen2012", "hu2013"])
 def test_the_courtyard_without_motion_needs_no_repair(name, courtyard):
-    search = {"sen2012": sen2012._search, "hu2013": hu2013._search}[name]
+    search = {"sen2012": sen2012.search, "hu2013": hu2013._search}[name]
     assert find_latent_images(courtyard.still, search).are_the_exposures
 
 

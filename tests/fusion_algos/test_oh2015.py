@@ -9,6 +9,7 @@ from fusion_algos.color import linear_to_srgb, round_to_8_bit
 from fusion_algos.radiance import merge_encoded
 from fusion_algos.stack_hdr import oh2015
 from fusion_algos.tone_curves import durand2002
+from tests.fusion_algos.moving_scenes import ghost_energy, moving_square
 
 SECONDS = (1.0, 4.0, 16.0, 64.0, 256.0)
 SQUARE = (slice(30, 54), slice(60, 84))
@@ -59,9 +60,17 @@ def test_an_area_that_only_one_exposure_sees_is_taken_from_it(truth):
     assert fused[42:48, 42:48].min() > 0.9
 
 
-def test_two_exposures_are_trusted_alike(truth):
-    stack = photographed(truth, moved=1, seconds=SECONDS[:2])
-    np.testing.assert_array_equal(oh2015.fuse(stack), durand2002(merge_encoded(stack)))
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_few_exposures_of_a_static_scene_are_merged_as_ever(truth, count):
+    stack = photographed(truth, seconds=SECONDS[:count])
+    expected = durand2002(merge_encoded(stack))
+    np.testing.assert_array_equal(oh2015.fuse(stack, response="srgb"), expected)
+
+
+@pytest.mark.parametrize("color", [(0.6, 0.1, 0.08), (0.3, 0.3, 0.3), (0.01, 0.2, 0.4)])
+def test_few_exposures_show_what_moves_once(color):
+    """Three exposures, of which the rank cannot tell the one that differs."""
+    assert ghost_energy(oh2015.fuse, moving_square(color)) < 0.04
 
 
 def test_errors_of_the_response_are_not_motion(truth):

@@ -10,15 +10,22 @@ from fusion_algos.tone_curves import reinhard2002
 from tests.fusion_algos.moving_scenes import exposed, ghost_energy, moving_square, textured_background
 
 
+def merged(latents):
+    return sen2012._merged(latents, *sen2012._response_and_seconds(latents.stack))
+
+
 def defined_radiance(stack):
-    """H of the spec's equations, one pixel's brightest channel deciding, in float64."""
+    """H of the spec's equations, one pixel's brightest channel deciding, in float64.
+
+    A bright value is a bound: less trusted where the darker exposures saw more light than it shows.
+    """
     x = [np.asarray(image, np.float64) / 255 for image in stack.images]
     h = [srgb_to_linear(image) / t for image, t in zip(stack.images, stack.relative_seconds, strict=True)]
     r = latent_images.reference_exposure(stack)
     top = x[r].max(axis=2, keepdims=True)
     radiance = h[r].astype(np.float64)
     sides = [(top < 0.1, range(r + 1, len(stack)), -1), (top > 0.9, range(r), 0)]
-    for asked, side, outermost in sides:
+    for (asked, side, outermost), bounded in zip(sides, (False, True), strict=True):
         if len(side) == 0:
             continue
         tri = [1 - np.abs(2 * x[k].max(axis=2, keepdims=True) - 1) for k in side]
@@ -26,6 +33,9 @@ def defined_radiance(stack):
         mean = sum(w * h[k] for w, k in zip(tri, side, strict=True)) / np.maximum(total, 1e-12)
         other = np.where(total > 1e-9, mean, h[side[outermost]])
         alpha = np.clip(np.minimum(top, 1 - top) / 0.1, 0, 1)
+        if bounded:
+            excess = other.max(axis=2, keepdims=True) / np.maximum(h[r].max(axis=2, keepdims=True), 1e-12)
+            alpha = alpha * np.clip((2 - excess) / 0.75, 0, 1)
         radiance = np.where(asked, (1 - alpha) * other + alpha * h[r], radiance)
     return radiance
 
@@ -39,20 +49,20 @@ def still():
 
 
 def test_a_still_stack_is_merged_by_definition_without_a_search(still, monkeypatch):
-    monkeypatch.setattr(sen2012, "_search", None)
+    monkeypatch.setattr(sen2012, "search", None)
     latents = latent_images.find_latent_images(still, None)
     assert latents.are_the_exposures
     expected = defined_radiance(still)
     # the outermost exposure's least weight of 1e-6 shows where all others are clipped to about that
-    np.testing.assert_allclose(sen2012._merged(latents), expected, rtol=2e-3, atol=1e-7)
-    np.testing.assert_array_equal(sen2012.fuse(still), reinhard2002(sen2012._merged(latents)))
+    np.testing.assert_allclose(merged(latents), expected, rtol=2e-3, atol=1e-7)
+    np.testing.assert_array_equal(sen2012.fuse(still), reinhard2002(merged(latents)))
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_a_side_without_exposures_leaves_the_reference(still, count):
     stack = ExposureStack(still.images[1 : 1 + count])
     latents = latent_images.find_latent_images(stack, None)
-    np.testing.assert_allclose(sen2012._merged(latents), defined_radiance(stack), rtol=2e-3, atol=1e-7)
+    np.testing.assert_allclose(merged(latents), defined_radiance(stack), rtol=2e-3, atol=1e-7)
 
 
 def test_wrong_times_do_not_turn_highlights_gray():
@@ -62,8 +72,8 @@ def test_wrong_times_do_not_turn_highlights_gray():
     curve = np.round(255 * np.linspace(0, 1, 256) ** 1.7).astype(np.uint8)
     stack = ExposureStack([curve[exposed(radiance, t)] for t in (0.15, 0.6, 2.4)], [1, 4, 16])
     latents = latent_images.LatentImages(stack, 1, (None, None, None))
-    merged = sen2012._merged(latents)[10, :, 1]
-    assert (np.diff(merged) > -0.03 * merged[1:]).all()  # rises along the ramp but for 8-bit steps
+    ramp = merged(latents)[10, :, 1]
+    assert (np.diff(ramp) > -0.03 * ramp[1:]).all()  # rises along the ramp but for 8-bit steps
 
 
 def test_a_clipped_reference_goes_on_in_the_same_color():
@@ -73,9 +83,18 @@ def test_a_clipped_reference_goes_on_in_the_same_color():
     curve = np.round(255 * (1 - (1 - np.linspace(0, 1, 256)) ** 1.7)).astype(np.uint8)
     times = [1, 4, 16, 64, 256]
     stack = ExposureStack([curve[exposed(radiance, t / 64)] for t in times], times)
-    merged = sen2012._merged(latent_images.LatentImages(stack, 2, (None,) * 5))[20]
+    found = merged(latent_images.LatentImages(stack, 2, (None,) * 5))[20]
     seen = (ramp[0, :, 0] > 0.02) & (ramp[0, :, 0] < 15)
-    assert np.ptp(np.log(merged[seen] / ramp[0, seen]), axis=0).max() < 0.35
+    assert np.ptp(np.log(found[seen] / ramp[0, seen]), axis=0).max() < 0.35
+
+
+def test_clipped_values_below_white_are_bounds():
+    """A camera whose clipped red falls to 248 and below in longer exposures: an orange thing must not turn green."""
+    orange = np.full((40, 40, 3), 0.02) * [10, 2, 0.3]
+    stack = ExposureStack([exposed(orange, t) for t in (0.5, 2, 8, 32, 128)], [1, 4, 16, 64, 256])
+    stack.images[2][..., 0] = 240
+    found = merged(latent_images.LatentImages(stack, 2, (None,) * 5))[20, 20]
+    np.testing.assert_allclose(found[:2] / found[1], [5, 1], rtol=0.2)
 
 
 @pytest.mark.parametrize(
