@@ -11,7 +11,7 @@ from functools import lru_cache
 from sqlalchemy import Subquery, func, select
 from sqlalchemy.orm import Session
 
-from study_app.counting.counted_answers import scene_answers
+from study_app.counting.counted_answers import study_answers
 from study_app.statistics.ranking import Ballot
 from study_app.statistics.screening import Conduct, RatedScene, RaterCheck, check_raters
 from study_app.storage.models import (
@@ -61,7 +61,16 @@ def choices(session: Session, study: Study) -> list[Choice]:
     """All live choices of the study outside training, by vote id; whether they count is not asked here."""
     picks, versions = _picks(session, study), _versions_in_time()
     rows = session.execute(
-        select(Vote.id, Assignment, StudyScene.role, versions.c.answered)
+        select(
+            Vote.id,
+            Assignment.rater_id,
+            Assignment.study_scene_id,
+            StudyScene.role,
+            Assignment.round,
+            Assignment.order_json,
+            Assignment.assigned_at,
+            versions.c.answered,
+        )
         .join(Assignment, Assignment.id == Vote.assignment_id)
         .join(StudyScene, StudyScene.id == Assignment.study_scene_id)
         .join(versions, versions.c.assignment_id == Assignment.id)
@@ -76,11 +85,17 @@ def choices(session: Session, study: Study) -> list[Choice]:
     )
     return [
         Choice(
-            vote, trial.rater_id, trial.study_scene_id, role, trial.round, tuple(trial.order_json),
-            (answered - trial.assigned_at).total_seconds(), tuple(picks[vote]),
+            vote,
+            rater,
+            scene,
+            role,
+            round_,
+            tuple(order),
+            (answered - assigned).total_seconds(),
+            tuple(picks[vote]),
         )
-        for vote, trial, role, answered in rows
-    ]  # fmt: skip
+        for vote, rater, scene, role, round_, order, assigned, answered in rows
+    ]
 
 
 def _picks(session: Session, study: Study) -> dict[int, list[int]]:
@@ -152,16 +167,9 @@ def rated_scenes(found: Sequence[Choice], counted: Mapping[int, Sequence[int]]) 
 
 def counted_votes(session: Session, study: Study) -> dict[int, tuple[int, ...]]:
     """Ids of the votes that count, by real scene."""
-    rows = session.scalars(
-        select(StudyScene)
-        .where(StudyScene.study_id == study.id, StudyScene.role == "real")
-        .order_by(StudyScene.id)
-    )
     return {
-        row.id: tuple(
-            answer.vote_id for answer in scene_answers(session, row).answers if answer.kind == "choice"
-        )
-        for row in rows
+        scene: tuple(answer.vote_id for answer in found.answers if answer.kind == "choice")
+        for scene, found in study_answers(session, study).items()
     }
 
 

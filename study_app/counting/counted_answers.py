@@ -6,10 +6,11 @@ earlier one, so what comes after the close of a scene or study changes no result
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from study_app.statistics.evaluation import Answer
@@ -27,6 +28,8 @@ from study_app.storage.models import (
     VotePick,
 )
 
+PARAMETERS = 500  # of one statement
+
 
 @dataclass(frozen=True)
 class SceneAnswers:
@@ -41,13 +44,42 @@ def scene_answers(session: Session, scene: StudyScene) -> SceneAnswers:
     """The answers of a real scene that count now; ValueError for a training or gold scene."""
     if scene.role != "real":
         raise ValueError(f"scene {scene.id} is a {scene.role} scene; only real scenes are counted")
-    items = select(StudyItem.id).where(StudyItem.study_scene_id == scene.id).order_by(StudyItem.position)
-    item_ids = tuple(session.scalars(items))
-    return SceneAnswers(
-        item_ids,
-        tuple(_answers(session, scene, FIRST_ROUND, item_ids)),
-        tuple(_answers(session, scene, ADJUDICATION_ROUND, item_ids)),
-    )
+    return _answers_of(session, scene.study_id, StudyScene.id == scene.id)[scene.id]
+
+
+def study_answers(session: Session, study: Study) -> dict[int, SceneAnswers]:
+    """The same of all real scenes of a study, by id: a handful of queries, however many scenes there are."""
+    return _answers_of(session, study.id, StudyScene.study_id == study.id)
+
+
+def _answers_of(session: Session, study_id: int, which: ColumnElement[bool]) -> dict[int, SceneAnswers]:
+    scenes = select(StudyScene.id).where(which, StudyScene.role == "real")
+    items: dict[int, list[int]] = {scene: [] for scene in session.scalars(scenes.order_by(StudyScene.id))}
+    rows = select(StudyItem.study_scene_id, StudyItem.id).where(StudyItem.study_scene_id.in_(scenes))
+    for scene, item in session.execute(rows.order_by(StudyItem.position)):
+        items[scene].append(item)
+    live = _live_votes(session, study_id, scenes)
+    picks = _picks(session, scenes)
+    orders = _partial_orders(session, scenes, {scene: len(found) for scene, found in items.items()})
+    answers: dict[tuple[int, int], list[Answer]] = defaultdict(list)
+    places = {scene: {item: place for place, item in enumerate(found)} for scene, found in items.items()}
+    for vote in live:
+        place, order = places[vote.scene], orders.get(vote.trial)
+        answers[vote.scene, vote.round].append(
+            Answer(
+                vote.id,
+                vote.kind,
+                tuple(place[item] for item in picks.get(vote.id, ())),
+                vote.acceptable,
+                None if order is None else tuple(sorted(place[item] for item in order)),
+            )
+        )
+    return {
+        scene: SceneAnswers(
+            tuple(found), tuple(answers[scene, FIRST_ROUND]), tuple(answers[scene, ADJUDICATION_ROUND])
+        )
+        for scene, found in items.items()
+    }
 
 
 def excluded_rater_ids(session: Session, study: Study) -> frozenset[int]:
@@ -65,46 +97,72 @@ def _excluded(session: Session, study_id: int) -> frozenset[int]:
     return frozenset(session.scalars(found))
 
 
-def _answers(session: Session, scene: StudyScene, round_: int, item_ids: tuple[int, ...]) -> list[Answer]:
-    live = _live_votes(session, scene, round_)
-    picks = _picks(session, [vote.id for vote, _ in live])
-    place = {item: index for index, item in enumerate(item_ids)}
-    answers = []
-    for vote, order in live:
-        shown = tuple(sorted(place[item] for item in order))
-        answers.append(
-            Answer(
-                vote.id,
-                vote.kind,
-                tuple(place[item] for item in picks.get(vote.id, ())),
-                vote.acceptable,
-                None if len(shown) == len(item_ids) else shown,
-            )
-        )
-    return answers
+@dataclass(frozen=True)
+class _LiveVote:
+    """The counting vote of one trial."""
+
+    id: int
+    trial: int
+    scene: int
+    round: int
+    kind: str
+    acceptable: bool | None
 
 
-def _live_votes(session: Session, scene: StudyScene, round_: int) -> list[tuple[Vote, list[int]]]:
-    """The counting vote of each trial, with the items that it showed."""
+def _live_votes(session: Session, study_id: int, scenes: Select[int]) -> list[_LiveVote]:
+    """Of each trial the one that counts, by vote id."""
     checks = (Rater.colour_passed, Rater.training_passed, Sitting.display_passed)
     not_failed = [check.is_not(False) for check in checks]  # a check that was not made counts as passed
     rows = session.execute(
-        select(Vote, Assignment.order_json)
+        select(
+            Vote.id,
+            Vote.assignment_id,
+            Assignment.study_scene_id,
+            Assignment.round,
+            Vote.kind,
+            Vote.acceptable,
+        )
         .join(Assignment, Vote.assignment_id == Assignment.id)
         .join(Rater, Assignment.rater_id == Rater.id)
         .join(Sitting, Assignment.sitting_id == Sitting.id)
-        .where(Assignment.study_scene_id == scene.id, Assignment.round == round_, Rater.state == "active")
-        .where(Vote.late.is_(False), Rater.id.not_in(_excluded(session, scene.study_id)), *not_failed)
+        .where(Assignment.study_scene_id.in_(scenes), Rater.state == "active", Vote.late.is_(False))
+        .where(Assignment.round.in_((FIRST_ROUND, ADJUDICATION_ROUND)))
+        .where(Rater.id.not_in(_excluded(session, study_id)), *not_failed)
         .order_by(Vote.version)
-    ).all()
-    live = {vote.assignment_id: (vote, order) for vote, order in rows}
-    return sorted(live.values(), key=lambda pair: pair[0].id)
+    )
+    live = {row.assignment_id: row for row in rows}
+    return [_LiveVote(*row) for row in sorted(live.values(), key=lambda row: row.id)]
 
 
-def _picks(session: Session, vote_ids: Sequence[int]) -> dict[int, list[int]]:
+def _picks(session: Session, scenes: Select[int]) -> dict[int, list[int]]:
     """Item ids by vote, best first."""
-    picks: dict[int, list[int]] = {}
-    rows = select(VotePick).where(VotePick.vote_id.in_(vote_ids)).order_by(VotePick.vote_id, VotePick.rank)
-    for pick in session.scalars(rows):
-        picks.setdefault(pick.vote_id, []).append(pick.item_id)
+    picks: dict[int, list[int]] = defaultdict(list)
+    rows = session.execute(
+        select(VotePick.vote_id, VotePick.item_id)
+        .join(Vote, Vote.id == VotePick.vote_id)
+        .join(Assignment, Assignment.id == Vote.assignment_id)
+        .where(Assignment.study_scene_id.in_(scenes))
+        .order_by(VotePick.vote_id, VotePick.rank)
+    )
+    for vote, item in rows:
+        picks[vote].append(item)
     return picks
+
+
+def _partial_orders(session: Session, scenes: Select[int], counts: Mapping[int, int]) -> dict[int, list[int]]:
+    """Item ids as shown, of the trials that did not show all items of their scene; there are few."""
+    shown = func.json_array_length(Assignment.order_json)
+    rows = session.execute(
+        select(Assignment.id, Assignment.study_scene_id, shown).where(Assignment.study_scene_id.in_(scenes))
+    )
+    partial = [trial for trial, scene, count in rows if count != counts[scene]]
+    orders: dict[int, list[int]] = {}
+    for some in _some_at_a_time(partial):
+        found = select(Assignment.id, Assignment.order_json).where(Assignment.id.in_(some))
+        orders.update((trial, order) for trial, order in session.execute(found))
+    return orders
+
+
+def _some_at_a_time(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+    """A database takes only so many parameters."""
+    return (keys[start : start + PARAMETERS] for start in range(0, len(keys), PARAMETERS))

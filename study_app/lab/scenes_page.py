@@ -8,7 +8,7 @@ from datetime import datetime
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response
 
 from builder.catalog import Scene
@@ -20,7 +20,7 @@ from study_app.lab.visits import MAY_DECIDE, Visit, catch_up, visit
 from study_app.statistics.evaluation import chance_acceptable
 from study_app.statistics.rule import rule_from_json
 from study_app.storage import audit
-from study_app.storage.models import SCENE_STATES, Study, StudyItem, StudyScene
+from study_app.storage.models import SCENE_STATES, ItemAlias, Study, StudyItem, StudyScene
 from study_app.web.running_application import database
 
 LONGEST_REASON = 300
@@ -142,6 +142,9 @@ def _lines(session: Session, study: Study, state: str | None) -> list[Line]:
         .outerjoin(StudyItem, StudyItem.id == StudyScene.leader_id)
         .where(StudyScene.study_id == study.id, StudyScene.role == "real")
         .order_by(Scene.name)
+        .options(
+            joinedload(StudyItem.candidate), selectinload(StudyItem.aliases).joinedload(ItemAlias.candidate)
+        )
     )
     if state is not None:
         query = query.where(StudyScene.state == state)

@@ -131,7 +131,10 @@ def page(study_id: str) -> str:
             ],
             roles={role: roles.count(role) for role in ROLES},
             pictures=_real_pictures(session, here.study),
-            disk_bytes=studies.disk_bytes(here.study, settings().data),
+            # asked of each file, so only while there is something to decide by it
+            disk_bytes=studies.disk_bytes(here.study, settings().data)
+            if here.study.state == "draft"
+            else None,
             left_out=_left_out(session, here.study),
             consent=blocks(here.study.consent_text),
         )

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from flask import url_for
 from sqlalchemy import func, select
 
 from builder.catalog import Catalog
@@ -30,7 +31,7 @@ COLUMNS = ("page", "requests", "median ms", "p95 ms", "longest ms")
 RATERS, VOTES, PACE = 30, 15_000, 10.0  # seconds that a rater thinks: six times as fast as people
 ROUNDS = 40  # of all the experimenter's pages
 GOAL = 300.0
-DOWNLOADS = ("/lab/export.zip", "/lab/report.html")
+NO_PAGES = ("/login", "/export.zip", "/report.html")
 NAME, PASSWORD = "admin", "a password of the benchmark"
 RULE = "strict"  # a rule that leaves scenes open after thirty raters
 
@@ -103,19 +104,25 @@ def _served(data: Path) -> Iterator[Gunicorn]:
 
 
 def laboratory_pages(catalog: Catalog, data: Path) -> dict[str, str]:
-    """Every page of the laboratory that takes no argument, and one scene's and one rater's: name -> address."""
+    """Every page of the laboratory but downloads, of the study, its most voted scene and a rater: rule -> address."""
     app = create_app(StudySettings(data=data, database_url=url_of(data), secret_key=SECRET))
-    plain = (
-        rule.rule
-        for rule in app.url_map.iter_rules()
-        if rule.methods and "GET" in rule.methods and not rule.arguments
-    )
-    pages = {rule: rule for rule in plain if rule.startswith("/lab/") and rule not in DOWNLOADS}
-    del pages["/lab/login"]
+    most_voted = select(StudyScene.id).where(StudyScene.role == "real").order_by(StudyScene.counted.desc())
     with catalog.reading() as session:
-        scene = session.scalars(select(StudyScene.id).order_by(StudyScene.counted.desc()).limit(1)).one()
-        rater = session.scalars(select(Rater.public_id).limit(1)).one()
-    return pages | {"/lab/scenes/<one>": f"/lab/scenes/{scene}", "/lab/raters/<one>": f"/lab/raters/{rater}"}
+        named = {
+            "study_id": session.scalars(select(Study.public_id)).one(),
+            "scene_id": session.scalars(most_voted.limit(1)).one(),
+            "rater_id": session.scalars(select(Rater.public_id).limit(1)).one(),
+        }
+    with app.test_request_context():
+        return {
+            rule.rule: url_for(rule.endpoint, **{name: named[name] for name in rule.arguments})
+            for rule in app.url_map.iter_rules()
+            if rule.methods and "GET" in rule.methods and _is_page(rule.rule)
+        }
+
+
+def _is_page(rule: str) -> bool:
+    return rule.startswith("/lab/") and not rule.endswith(NO_PAGES)
 
 
 def _visited(port: int, token: str, knowledge: Knowledge, pages: Mapping[str, str]) -> dict[str, list[float]]:
