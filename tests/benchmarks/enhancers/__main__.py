@@ -14,6 +14,7 @@ from tests.benchmarks.enhancers.differences import differences, means, with_pres
 from tests.benchmarks.enhancers.training import OURS, PRESETS, ROOT, SICE, Budget, runs_of, train
 from trainer.evaluation.methods import network_method
 
+SHORT_SIDE = "512"  # of what is scored; larger photographs are reduced first
 UNFITTED = ("identity", "gamma_oracle", "clahe", "lime")  # of datasets without a train split
 FIGURES = "{:.4g}".format
 
@@ -64,7 +65,9 @@ def _evaluated(
 ) -> pd.DataFrame:
     """The scores of all runs and the baselines by `trainer evaluate`."""
     command = [sys.executable, "-m", "trainer", "evaluate", str(dataset), *map(str, folders), *baselines]
-    subprocess.run([*command, "--split", split, "--output", str(output)], cwd=ROOT, check=True)
+    subprocess.run(
+        [*command, "--split", split, "--size", SHORT_SIDE, "--output", str(output)], cwd=ROOT, check=True
+    )
     images = pd.read_csv(output / "images.csv")
     rows = {network_method(run, device="cpu", tile=None).method.name: run.name for run in folders}
     return with_preset_and_seed(images.replace({"method": rows}))
