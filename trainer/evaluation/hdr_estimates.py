@@ -63,7 +63,7 @@ def hdr_estimates(
     estimates = _estimates(networks)
     if not scenes or len(estimates) == len(INVERSE_CURVES):
         return None
-    scored = []
+    scored: list[dict[str, Any] | Failure] = []
     for scene in scenes:
         scored += _scored_scene(protocol, scene, lights[scene[0].scene], estimates)
         on_scene()
