@@ -32,6 +32,17 @@ class Brighter(Same):
         return inputs.data + 0.1
 
 
+class Decoding(Same):
+    """Takes each picture for well exposed: its light is what sRGB says."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"hdr"})
+
+    def hdr(self, inputs: Inputs) -> Tensor:
+        """The input's inverse tone curve."""
+        data = inputs.data
+        return torch.where(data <= 0.04045, data / 12.92, ((data + 0.055) / 1.055) ** 2.4)
+
+
 class NotANumber(Same):
     def forward(self, inputs: Inputs) -> Tensor:
         return inputs.data * torch.nan

@@ -11,6 +11,7 @@ from trainer.inputs import Batch, Inputs
 from trainer.networks.drht import Drht
 from trainer.networks.drht_layers import Layer, ShiftNorm
 
+STEPS = 36
 LAYOUTS = pytest.mark.parametrize(
     ("layout", "parameters", "macs", "kernels"),
     [
@@ -146,6 +147,23 @@ def test_joint_loss_reaches_both_networks_and_falls():
     assert total.item() == pytest.approx(float(terms["ldr"] + terms["hdr"]))
     for name in ("ldr", "hdr"):
         assert history[-1][name] < history[0][name]
+
+
+def test_joint_training_lowers_both_losses_on_pictures_that_were_not_seen():
+    """Each of some dozens of steps is on other scenes, so that no loss falls by learning them by heart."""
+    network = Drht(bn_decay=0.9).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
+    history: list[dict[str, Tensor]] = []
+    for step in range(STEPS):
+        batch = scene_batch(seed=step)
+        total, terms = network.losses(batch, network(batch.inputs))
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        history.append(terms)
+    for name in ("ldr", "hdr"):
+        first, last = (sum(float(one[name]) for one in part) for part in (history[:5], history[-5:]))
+        assert last < 0.6 * first, name
 
 
 def test_ldr_loss_alone_reaches_the_hdr_network_through_the_link():

@@ -11,6 +11,8 @@ from tests.trainer.sample_networks import AllInputs, Brighter, Convolved, NotANu
 from trainer.enhancement.enhancer import Enhancer
 from trainer.enhancement.tile_size import CPU_BUDGET, LiveTensors, bytes_per_pixel, fitting_side
 from trainer.enhancement.tiling import cut, reflected, spans
+from trainer.inputs import Inputs
+from trainer.networks.drht import Drht
 from trainer.preprocessing.base_detail import BaseDetail
 
 ROUNDING = 1e-6  # float32 sums of other lengths
@@ -163,6 +165,40 @@ def test_other_arrays_are_refused(picture):
 def test_other_strengths_are_refused(strength):
     with pytest.raises(ValueError, match=r"lies in \[0, 1.5\]"):
         Enhancer(trained(Same())).enhance(noise(4, 4), strength)
+
+
+@pytest.mark.parametrize("tile", [0, 32, 64])
+def test_light_is_the_networks_in_tiles_as_in_one(tile):
+    """In reflected padding too: sides are no multiples of 4."""
+
+    class Glowing(Convolved):
+        needs = frozenset({"hdr"})
+
+        def hdr(self, inputs):
+            return 8 * self(inputs).abs()
+
+    picture = noise(70, 90)
+    whole = Enhancer(trained(Glowing()), tile=0).light(picture)
+    light = Enhancer(trained(Glowing()), tile=tile).light(picture)
+    assert light.shape == (70, 90, 3)
+    assert whole.max() > 1  # no clamp to [0, 1]
+    np.testing.assert_allclose(light, whole, atol=1e-4)
+
+
+def test_only_networks_taught_light_give_it():
+    with pytest.raises(ValueError, match="gives no estimate"):
+        Enhancer(trained(Same())).light(noise(4, 4))
+    assert Enhancer(trained(Drht())).gives_light
+    assert not Enhancer(trained(Drht("release", hdr_network=False))).gives_light
+
+
+def test_light_of_drht_is_its_hdr_picture():
+    network = Drht().eval()
+    picture = noise(32, 64)
+    with torch.no_grad():
+        data = torch.from_numpy(picture / np.float32(255)).permute(2, 0, 1)[None]
+        expected = network.hdr(Inputs(data))[0].permute(1, 2, 0)
+    np.testing.assert_allclose(Enhancer(trained(network)).light(picture), expected, rtol=1e-3, atol=1e-5)
 
 
 def test_values_that_are_no_numbers_are_an_error():

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from trainer.evaluation.comparison import Evaluation
-from trainer.evaluation.report import document, markdown, markdown_table
+from trainer.evaluation.markdown_tables import markdown_table
+from trainer.evaluation.report import document, markdown
 from trainer.evaluation.report_figure import comparison_figure
 from trainer.evaluation.scored_scenes import Failure
 from trainer.evaluation.scores import METRICS

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from builder.atomic_files import sha256_hex
-from builder.dataset.finished import COLUMNS, MANIFEST
-from builder.images import encode_png
+from builder.dataset.finished import CHECKSUMS, COLUMNS, MANIFEST
+from builder.images import LinearPicture, encode_exr, encode_png
 from fusion_algos.color import linear_to_srgb
 
 SIZE = (48, 72)  # rows, columns
@@ -23,14 +23,21 @@ SCENES: Mapping[str, Mapping[str, Sequence[float]]] = {
 }
 
 
-def write_dataset(folder: Path, scenes: Mapping[str, Mapping[str, Sequence[float]]] = SCENES) -> Path:
-    """Writes manifest.csv, inputs and references."""
+def write_dataset(
+    folder: Path, scenes: Mapping[str, Mapping[str, Sequence[float]]] = SCENES, *, hdr: Sequence[str] = ()
+) -> Path:
+    """Writes manifest.csv, inputs and references; with `hdr` merged linear pictures of these scenes, and their list."""
     folder.mkdir(parents=True)
-    rows = []
+    rows, sums = [], []
     for split, names in scenes.items():
         for scene, values in names.items():
             light = _light(len(rows))
             reference = _stored(folder, f"{split}/references/{scene}.png", linear_to_srgb(light))
+            if scene in hdr:
+                content = encode_exr(LinearPicture(light))
+                (folder / split / "hdr").mkdir(exist_ok=True)
+                (folder / f"{split}/hdr/{scene}.exr").write_bytes(content)
+                sums.append(f"{sha256_hex(content)}  {split}/hdr/{scene}.exr\n")
             for position, ev in enumerate(values, 1):
                 path = f"{split}/inputs/{scene}/{position}.png"
                 exposed = _stored(folder, path, linear_to_srgb(light * np.float32(2.0**ev)))
@@ -39,6 +46,8 @@ def write_dataset(folder: Path, scenes: Mapping[str, Mapping[str, Sequence[float
         writer = csv.DictWriter(stream, list(COLUMNS), restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    if hdr:
+        (folder / CHECKSUMS).write_text("".join(sums))
     return folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from tqdm import tqdm
 
 from builder.atomic_files import replace_file
 from trainer.dataset.manifest import Dataset, open_dataset
+from trainer.dataset.merged_light import lights_of
 from trainer.evaluation.comparison import Comparison, Evaluation, evaluate, fitted_baselines
+from trainer.evaluation.hdr_estimates import hdr_estimates
+from trainer.evaluation.hdr_report import hdr_overview
 from trainer.evaluation.methods import NetworkMethod, network_method, split_names
 from trainer.evaluation.report import write_report
 from trainer.evaluation.report_figure import comparison_figure, missing_for_figure
@@ -91,7 +95,7 @@ def command(
     if split == "test":
         _log_test_runs(networks, opened, size)
     comparison = Comparison(opened, split, protocol, fitted, networks, row)
-    evaluation = _with_progress(comparison, jobs)
+    evaluation = _with_hdr(_with_progress(comparison, jobs), comparison)
     _write(evaluation, folder)
     if evaluation.failures:
         click.echo(
@@ -142,6 +146,22 @@ def _with_progress(comparison: Comparison, jobs: int) -> Evaluation:
         return evaluate(comparison, jobs=min(jobs, len(scenes)), on_scene=bar.update)
 
 
+def _with_hdr(evaluation: Evaluation, comparison: Comparison) -> Evaluation:
+    """With the table of HDR estimates, if a network gives any and the dataset has the truth."""
+    if all(one.light is None for one in comparison.networks):
+        return evaluation
+    pairs = comparison.dataset.split(comparison.split)
+    try:
+        lights = lights_of(comparison.dataset, pairs)
+    except ValueError as error:  # the pictures that were compared are no less worth
+        click.echo(f"No table of HDR estimates: {error}", err=True)
+        return evaluation
+    with tqdm(total=len(lights), desc="HDR estimates", unit="scene", disable=None) as bar:
+        hdr = hdr_estimates(pairs, lights, comparison.protocol, comparison.networks, bar.update)
+    failures = evaluation.failures + (hdr.failures if hdr is not None else ())
+    return replace(evaluation, hdr=hdr, failures=failures)
+
+
 def _write(evaluation: Evaluation, folder: Path) -> None:
     written = write_report(evaluation, folder)
     missing = missing_for_figure()
@@ -150,6 +170,12 @@ def _write(evaluation: Evaluation, folder: Path) -> None:
     else:
         replace_file(folder / "evaluation.png", comparison_figure(evaluation.summary))
         written.append(folder / "evaluation.png")
-    click.echo(overview(evaluation.summary).to_string(float_format=lambda value: f"{value:.3g}", na_rep="-"))
+    click.echo(overview(evaluation.summary).to_string(float_format=_three_digits, na_rep="-"))
+    if evaluation.hdr is not None and len(evaluation.hdr.images):
+        click.echo(f"\n{hdr_overview(evaluation.hdr).to_string(float_format=_three_digits, na_rep='-')}")
     click.echo("\nWith intervals, more metrics, every EV and the costs:")
     click.echo("\n".join(f"  {path}" for path in written))
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}"

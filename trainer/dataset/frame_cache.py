@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.dataset.finished import Pair
-from trainer.dataset.frame_preparation import Preparation, Source, lights_of, prepared, sources_of
+from trainer.dataset.frame_preparation import Preparation, Source, prepared, sources_of
 from trainer.dataset.frame_shards import (
     INDEX,
     LIGHT,
@@ -35,6 +35,7 @@ from trainer.dataset.frame_shards import (
     write_shard,
 )
 from trainer.dataset.manifest import Dataset, DatasetError
+from trainer.dataset.merged_light import lights_of
 
 __all__ = ["Frame", "FrameCache", "Preparation", "prepare"]
 

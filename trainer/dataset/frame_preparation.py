@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.atomic_files import sha256_hex
-from builder.dataset.finished import Pair, dataset_files
-from builder.images import decode_exr, decode_image, read_bytes
+from builder.dataset.finished import Pair
+from builder.images import decode_image, read_bytes
 from trainer.dataset.frame_shards import LIGHT, PICTURE, PICTURE_AND_BASE, Arrays, Stored, stored_bytes
-from trainer.dataset.manifest import Dataset, DatasetError, hdr_path
+from trainer.dataset.manifest import hdr_path
+from trainer.dataset.merged_light import read_light
 from trainer.inputs import THUMBNAIL_SIDE
 from trainer.preprocessing.eight_bits import eight_bits
 from trainer.preprocessing.grey_levels import grey_levels
@@ -82,19 +82,6 @@ class Source:
         return stored_bytes(self.stored.kind, self.stored.height, self.stored.width)
 
 
-def lights_of(dataset: Dataset, pairs: Sequence[Pair]) -> dict[str, str]:
-    """SHA-256 of the merged linear picture by scene, of those that have one; DatasetError if none has."""
-    listed = dataset_files(dataset.folder)
-    paths = {pair.scene: hdr_path(pair.split, pair.scene) for pair in pairs}
-    found = {scene: listed[path] for scene, path in paths.items() if path in listed}
-    if not found:
-        raise DatasetError(
-            f"{dataset.folder}: none of the {len(paths)} scenes has a merged linear picture, which this network learns "
-            f"from; export again with --hdr"
-        )
-    return found
-
-
 def sources_of(
     pairs: Sequence[Pair], preparation: Preparation, lights: Mapping[str, str]
 ) -> dict[str, Source]:
@@ -116,14 +103,11 @@ def _files_of(pair: Pair, preparation: Preparation, lights: Mapping[str, str]) -
 
 def prepared(dataset: Path, source: Source, preparation: Preparation) -> tuple[Stored, Arrays]:
     """The arrays of one file. ValueError (UnreadableImage) if it cannot be decoded or is not as the manifest says."""
-    content = read_bytes(dataset / source.path)
     if source.stored.kind == LIGHT:
-        if sha256_hex(content) != source.sha256:  # pictures were hashed when the dataset was opened
-            raise ValueError("its SHA-256 is not the one that the dataset lists; restore it")
-        light = decode_exr(content, name=source.path).pixels
+        light = read_light(dataset, source.path, source.sha256)
         _require_size(light, source)
         return source.stored, {"hdr": _log_light(light, preparation)}
-    picture = decode_image(content, name=source.path)
+    picture = decode_image(read_bytes(dataset / source.path), name=source.path)
     _require_size(picture, source)
     return _prepared_picture(picture, source.stored, preparation)
 

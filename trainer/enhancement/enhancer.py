@@ -92,17 +92,39 @@ class Enhancer:
         ValueError for other shapes, types or strengths, and for a network that gives values that are no numbers.
         """
         _check(picture, strength)
-        height, width = picture.shape[:2]
-        multiple, halo = int(self._network.multiple), int(self._network.halo)
         whole = self._whole(picture) if strength else _Whole(picture, None, None)
-        side = self.tile if strength else UNCHANGED_SIDE
-        for rows, columns in tile_rows(height, width, side, multiple=multiple, halo=halo):
+        for rows, columns in self._tiles(picture, self.tile if strength else UNCHANGED_SIDE):
             for span in columns:
                 if strength:
                     yield Piece(rows.start, span.start, self._tile(whole, rows, span, strength))
                 else:
                     core = picture[rows.start : rows.stop, span.start : span.stop]
                     yield Piece(rows.start, span.start, _unit(core.copy()))
+
+    @property
+    def gives_light(self) -> bool:
+        """Whether the network was taught to estimate the scene's light."""
+        return "hdr" in self._network.needs and hasattr(self._network, "hdr")
+
+    def light(self, picture: NDArray[Any]) -> NDArray[np.float32]:
+        """A picture as for `enhance` -> its HDR estimate, HxWx3 linear, reference white = 1, in the tiles of `pieces`.
+
+        ValueError as from `pieces`, and for a network that does not give light.
+        """
+        _check(picture, 1.0)
+        if not self.gives_light:
+            raise ValueError(f"{self.name} gives no estimate of the scene's light")
+        light = np.empty(picture.shape, np.float32)
+        whole = self._whole(picture)
+        for rows, columns in self._tiles(picture, self.tile):
+            for span in columns:
+                Piece(rows.start, span.start, self._light_tile(whole, rows, span)).put_into(light)
+        return light
+
+    def _tiles(self, picture: NDArray[Any], side: int) -> Iterator[tuple[Span, list[Span]]]:
+        height, width = picture.shape[:2]
+        multiple, halo = int(self._network.multiple), int(self._network.halo)
+        return tile_rows(height, width, side, multiple=multiple, halo=halo)
 
     def _whole(self, picture: NDArray[Any]) -> _Whole:
         needs = self._network.needs
@@ -120,12 +142,22 @@ class Enhancer:
         output = self._network(inputs)
         if "strength" not in self._network.needs and strength != 1:
             output = inputs.data + strength * (output - inputs.data)
+        return _pixels(self._core(output, rows, columns).clamp(0, 1))
+
+    @torch.inference_mode()
+    def _light_tile(self, whole: _Whole, rows: Span, columns: Span) -> NDArray[np.float32]:
+        """The core of a tile of the HDR estimate, rows x columns x 3."""
+        light = self._network.hdr(self._inputs(whole, rows, columns, 1.0))
+        return _pixels(self._core(light, rows, columns))
+
+    def _core(self, output: Tensor, rows: Span, columns: Span) -> Tensor:
+        """1x3xHxW of a window -> its core, 3 x rows x columns; ValueError for values that are no numbers."""
         core = output[0, :, rows.core_in_window, columns.core_in_window]
         if not bool(torch.isfinite(core).all()):
             raise ValueError(
                 f"{self.name} gives values that are no numbers; train it again, or take an earlier checkpoint"
             )
-        return core.clamp(0, 1).float().permute(1, 2, 0).cpu().numpy()
+        return core
 
     def _inputs(self, whole: _Whole, rows: Span, columns: Span, strength: float) -> Inputs:
         height, width = whole.pixels.shape[:2]
@@ -172,6 +204,11 @@ def _check(picture: NDArray[Any], strength: float) -> None:
         raise ValueError(
             f"strength {strength:g}: it lies in [{low:g}, {high:g}]; 1 is as trained, 0 the input"
         )
+
+
+def _pixels(core: Tensor) -> NDArray[np.float32]:
+    """3xHxW -> HxWx3."""
+    return core.float().permute(1, 2, 0).cpu().numpy()
 
 
 def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:

@@ -13,16 +13,16 @@ import pandas as pd
 from builder.dataset.finished import Pair
 from trainer.dataset.manifest import Dataset
 from trainer.evaluation.bootstrap import LEVEL, RESAMPLES, SEED
+from trainer.evaluation.hdr_estimates import HdrEstimates
 from trainer.evaluation.methods import Cost, NetworkMethod, baseline_methods, costs, described
 from trainer.evaluation.scene_views import Protocol, read_picture, scenes_of, training_exposures
-from trainer.evaluation.scored_scenes import Failure, Method, SceneScores, prepared_works, score_all
+from trainer.evaluation.scored_scenes import NAMES, Failure, Method, SceneScores, prepared_works, score_all
 from trainer.evaluation.scores import METRICS
-from trainer.evaluation.tables import do_no_harm, summary
+from trainer.evaluation.tables import do_no_harm, in_table_order, summary
 from trainer.exposure_kinds import KINDS, kind_of
 
 FIT_SIDE = 256  # short side of the pictures that gamma_fit is fitted on
 LIBRARIES = ("numpy", "opencv-python-headless", "scipy", "pandas", "torch")
-NAMES = ["scene", "group", "input", "kind", "relative_ev", "ev_bin", "method"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Evaluation:
     gate: pd.DataFrame
     costs: pd.DataFrame
     failures: tuple[Failure, ...]
+    hdr: HdrEstimates | None = None  # if a network gives light and scenes have it
 
 
 def fitted_baselines(
@@ -87,12 +88,7 @@ def evaluate(comparison: Comparison, *, jobs: int, on_scene: Callable[[], Any] =
 def _image_table(scored: Sequence[SceneScores], methods: Sequence[Method]) -> pd.DataFrame:
     """Rows by method in the order of the table, then by scene and input, in whatever order they were done."""
     table = pd.DataFrame([row for each in scored for row in each.rows], columns=[*NAMES, *METRICS])
-    rank = table["method"].map({method.name: place for place, method in enumerate(methods)})
-    return (
-        table.assign(rank=rank)
-        .sort_values(["rank", "scene", "kind", "input"], ignore_index=True)
-        .drop(columns="rank")
-    )
+    return in_table_order(table, [method.name for method in methods])
 
 
 def _cost_table(comparison: Comparison, pairs: Sequence[Pair], scored: Set[str]) -> pd.DataFrame:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trainer.classical import BASELINES
 from trainer.classical.exposure import Exposure
 from trainer.evaluation.scene_views import Picture8
@@ -19,11 +22,15 @@ from trainer.exposure_kinds import KINDS
 
 ALL = "all"  # stands for every baseline
 TIMED_RUNS = 3  # after one to warm up
+Light = NDArray[np.float32]  # HxWx3, linear, reference white = 1
 
 
 @dataclass(frozen=True)
 class NetworkMethod:
-    """A trained network, and where it is from. config_sha256: of its settings as sorted JSON."""
+    """A trained network, and where it is from. config_sha256: of its settings as sorted JSON.
+
+    light: its HDR estimate of a picture, HxWx3 float32 linear, reference white = 1; None if it gives none.
+    """
 
     method: Method
     run: Path
@@ -31,6 +38,7 @@ class NetworkMethod:
     config_sha256: str
     step: int
     parameters: int
+    light: Callable[[Picture8], Light] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ def network_method(run: Path, *, device: str, tile: int | None) -> NetworkMethod
         hashlib.sha256(config.encode()).hexdigest(),
         trained.step,
         sum(parameter.numel() for parameter in trained.network.parameters()),
+        enhancer.light if enhancer.gives_light else None,
     )
 
 

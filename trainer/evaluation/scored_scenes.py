@@ -20,6 +20,7 @@ from trainer.evaluation.scene_views import Picture8, Protocol, View, read_views
 from trainer.evaluation.scores import Target, scores, target
 from trainer.exposure_kinds import ITSELF
 
+NAMES = ["scene", "group", "input", "kind", "relative_ev", "ev_bin", "method"]  # of a row of scores
 # what a method may raise on a picture: bad values, shapes and types, overflows, torch's and OpenCV's own errors, memory
 FAILURES = (ValueError, TypeError, ArithmeticError, RuntimeError, MemoryError, OSError, cv2.error)
 
@@ -91,7 +92,7 @@ def score_scene(work: SceneWork) -> SceneScores:
         if isinstance(scored, Failure):
             failures.append(scored)
         else:
-            rows.append(_names(work.pairs[0], view, name) | scored)
+            rows.append(row_names(work.pairs[0], view, name) | scored)
     return SceneScores(tuple(rows), tuple(failures))
 
 
@@ -113,7 +114,8 @@ def _scored(name: str, view: View, output: Picture8, wanted: Target) -> dict[str
         return Failure(name, view.input, f"cannot be scored: {error}")
 
 
-def _names(pair: Pair, view: View, method: str) -> dict[str, Any]:
+def row_names(pair: Pair, view: View, method: str) -> dict[str, Any]:
+    """The columns that say what a row of scores is of: NAMES."""
     return {
         "scene": pair.scene,
         "group": pair.group,

@@ -41,6 +41,20 @@ def pu21_ssim(linear: NDArray[np.float32], reference: NDArray[np.float32]) -> fl
     return mean_ssim(linear, reference, _encoded_luminance, gaussian_means, window=11)
 
 
+def scaled_to(linear: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float32]:
+    """HxWx3 linear light times the one factor that gives it the median log luminance of the reference.
+
+    Medians are over the pixels where both have light; without any, the light comes back as it is.
+    """
+    _require_linear(linear, reference)
+    mine, wanted = (cv2.transform(each, LUMINANCE) for each in (linear, reference))
+    both = (mine > 0) & (wanted > 0)
+    if not both.any():
+        return linear
+    factor = math.exp(float(np.median(np.log(wanted[both]))) - float(np.median(np.log(mine[both]))))
+    return linear * np.float32(factor)
+
+
 def encoded(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     """PU21 of linear light with reference white = 1, of the same shape."""
     return pu21(linear * np.float32(REFERENCE_WHITE))

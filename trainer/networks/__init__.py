@@ -28,7 +28,8 @@ NETWORKS: Mapping[str, str] = {
 class Network(Protocol):
     """What is asked of a network beside being an nn.Module.
 
-    needs: which optional fields of Inputs it reads ("base" brings "detail"); "hdr" for the training target.
+    needs: which optional fields of Inputs it reads ("base" brings "detail"); "hdr" for the training target. One that
+    needs it may have `hdr(inputs)`: the light that it estimates, Nx3xHxW linear, reference white = 1, not negative.
     multiple: height and width of `inputs.data` must be multiples of this (callers pad by reflection and crop).
     halo: an output pixel depends on input pixels at most this far away (beside thumbnail and base).
     """
