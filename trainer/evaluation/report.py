@@ -56,8 +56,8 @@ def document(evaluation: Evaluation) -> dict[str, Any]:
 
 def markdown(evaluation: Evaluation) -> str:
     """The whole report as GitHub's Markdown."""
-    against = evaluation.header["against"]
-    harm = dict(zip(evaluation.gate["method"], evaluation.gate["harm"], strict=True))
+    against, gate = evaluation.header["against"], evaluation.gate
+    harm = {str(method): str(words) for method, words in zip(gate["method"], gate["harm"], strict=True)}
     parts = ["# Comparison of methods", *_header_lines(evaluation.header)]
     for name, rows in evaluation.summary.groupby("table", sort=False):
         marks = harm if name in ("well", ITSELF) else {}
