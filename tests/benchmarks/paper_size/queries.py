@@ -23,9 +23,8 @@ from tests.benchmarks.report import Report
 
 LARGE = 1000  # rows: what grows with scenes times algorithms, frames or raters
 
-READS_ALL = re.compile(
-    r"^SCAN (\w+)(?! USING)"
-)  # "SCAN x USING COVERING INDEX" reads an index, also all of it
+# "SCAN x USING COVERING INDEX" reads an index, also all of it
+READS_ALL = re.compile(r"^SCAN (\w+)\b(?! USING)")
 Sent = dict[str, Any]  # statement -> the parameters of its first use
 
 
