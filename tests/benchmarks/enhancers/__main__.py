@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,11 +9,9 @@ import click
 import pandas as pd
 
 from tests.benchmarks.enhancers.differences import differences, means, with_preset_and_seed
-from tests.benchmarks.enhancers.training import OURS, PRESETS, ROOT, SICE, Budget, runs_of, train
-from trainer.evaluation.methods import network_method
+from tests.benchmarks.enhancers.scoring import scored
+from tests.benchmarks.enhancers.training import OURS, PRESETS, SICE, Budget, runs_of, train
 
-SHORT_SIDE = "512"  # of what is scored; larger photographs are reduced first
-UNFITTED = ("identity", "gamma_oracle", "clahe", "lime")  # of datasets without a train split
 FIGURES = "{:.4g}".format
 
 
@@ -55,22 +51,12 @@ def main(
     with ThreadPoolExecutor(jobs) as pool:
         wanted = list(runs_of(presets, seeds, dict(rates)))
         folders = list(pool.map(lambda run: train(dataset, run, budget, output), wanted))
-    for scored, baselines in ((dataset, ("all",)), *((other, UNFITTED) for other in unseen)):
-        tables = output / f"{split}-{scored.resolve().parents[1].name}"
-        _show(_evaluated(scored, folders, baselines, split, tables), presets, tables)
-
-
-def _evaluated(
-    dataset: Path, folders: list[Path], baselines: tuple[str, ...], split: str, output: Path
-) -> pd.DataFrame:
-    """The scores of all runs and the baselines by `trainer evaluate`."""
-    command = [sys.executable, "-m", "trainer", "evaluate", str(dataset), *map(str, folders), *baselines]
-    subprocess.run(
-        [*command, "--split", split, "--size", SHORT_SIDE, "--output", str(output)], cwd=ROOT, check=True
-    )
-    images = pd.read_csv(output / "images.csv")
-    rows = {network_method(run, device="cpu", tile=None).method.name: run.name for run in folders}
-    return with_preset_and_seed(images.replace({"method": rows}))
+    for tested in (dataset, *unseen):
+        tables = output / f"{split}-{tested.resolve().parents[1].name}"
+        tables.mkdir(exist_ok=True)
+        images = with_preset_and_seed(scored(tested, folders, split, jobs))
+        images.to_csv(tables / "images.csv", index=False)
+        _show(images, presets, tables)
 
 
 def _show(images: pd.DataFrame, presets: tuple[str, ...], output: Path) -> None:
