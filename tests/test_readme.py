@@ -16,6 +16,7 @@ from builder.__main__ import main as builder
 from fusion_algos import ALGORITHMS
 from study_app.__main__ import main as study_app
 from tests.benchmarks.__main__ import BENCHMARKS
+from tests.benchmarks.enhancers.__main__ import main as enhancers
 from tests.study_app.proof import main as proof
 from trainer.__main__ import main as trainer
 from trainer.settings import preset_names
@@ -105,6 +106,7 @@ def test_every_option_named_exists():
         for program in PROGRAMS.values()
         for command in program.list_commands(None)  # type: ignore[arg-type]
     )
+    texts += CliRunner().invoke(enhancers, ["--help"]).output
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", EVERYTHING)) - OTHERS_OPTIONS:
         assert option in texts, option
 
