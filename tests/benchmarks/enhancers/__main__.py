@@ -51,8 +51,9 @@ def main(
     with ThreadPoolExecutor(jobs) as pool:
         wanted = list(runs_of(presets, seeds, dict(rates)))
         folders = list(pool.map(lambda run: train(dataset, run, budget, output), wanted))
-    for tested in (dataset, *unseen):
-        tables = output / f"{split}-{tested.resolve().parents[1].name}"
+    for place, tested in enumerate((dataset, *unseen), start=1):
+        tables = output / f"{split}-{place}"
+        click.echo(f"\n{tables}: {tested}")
         tables.mkdir(exist_ok=True)
         images = with_preset_and_seed(scored(tested, folders, split, jobs))
         images.to_csv(tables / "images.csv", index=False)
