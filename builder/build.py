@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from math import prod
 from pathlib import Path
 
 from builder.catalog import Catalog
@@ -127,7 +126,7 @@ def build(
         ledger.clear(name)  # asked for by name: another chance for what was quarantined
     index = SceneIndex(data, settings, selection)
     finished: list[str] = []
-    unfinished: list[str] = []
+    unfinished: list[SceneTask] = []
     outcomes: list[Outcome] = []
 
     def record(plans: Iterable[ScenePlan]) -> None:
@@ -138,46 +137,50 @@ def build(
 
     def settle(task: SceneTask, outcome: Outcome) -> None:
         outcomes.append(outcome)
-        record([index.plans[task.scene]])
+        try:
+            record([index.plans[task.scene]])
+        except SceneRecordError as error:  # somebody edited scene.json in the meantime
+            index.broken[task.scene] = str(error)
         on_scene(task.scene, outcome)
 
     planned = iter(index.plans.values())
     while some := list(islice(planned, SCENES_PER_TRANSACTION)):
         record(some)
         for plan in some:
-            (finished if plan.is_finished(store) else unfinished).append(plan.scene.name)
+            if plan.is_finished(store):
+                finished.append(plan.scene.name)
+            else:
+                unfinished.append(_task(data, settings, plan))
     for name in finished:
         on_scene(name, None)
-    _run(data, settings, index.plans, unfinished, ledger, settle)
+    _run(settings, unfinished, ledger, settle)
     return BuildReport(
         len(index.plans) + len(index.broken), len(finished), tuple(outcomes), tuple(index.broken.items())
     )
 
 
+def _task(data: Path, settings: Settings, plan: ScenePlan) -> SceneTask:
+    scene = plan.scene
+    frames = len(scene.exposures)
+    return SceneTask(str(data), scene.name, settings, frames, scene.megapixels, plan.is_practice)
+
+
 def _run(
-    data: Path,
     settings: Settings,
-    plans: ScenePlans,
-    names: Sequence[str],
+    tasks: Sequence[SceneTask],
     ledger: Ledger,
     settle: Callable[[SceneTask, Outcome], None],
 ) -> None:
-    """Build the named scenes; `settle` hears of each when it is done."""
-    if not names:
+    """Build the scenes; `settle` hears of each when it is done."""
+    if not tasks:
         return
-    frames, megapixels = sorted((_size(data, name) for name in names), key=prod)[len(names) // 2]
-    spec = ExecutorSpec.parse(settings.run.executor).fitted(frames, megapixels)
+    typical = sorted(tasks, key=lambda task: task.frames * task.megapixels)[len(tasks) // 2]
+    spec = ExecutorSpec.parse(settings.run.executor).fitted(typical.frames, typical.megapixels)
     workers = spec.workers or 1
     cap = int(settings.run.memory_gb * 1e9) if settings.run.memory_gb else memory_per_worker(workers)
-
-    def tasks() -> Iterator[SceneTask]:
-        for name in names:
-            is_practice = plans[name].is_practice
-            yield SceneTask(str(data), name, settings, *_size(data, name), is_practice)
-
     run_tasks(
         build_scene,
-        tasks(),
+        tasks,
         spec=spec,
         ledger=ledger,
         name=lambda task: task.scene,
@@ -185,9 +188,3 @@ def _run(
         memory_bytes=cap,
         oversize=lambda task: worker_count(task.frames, task.megapixels, cores=workers) < workers,
     )
-
-
-def _size(data: Path, name: str) -> tuple[int, float]:
-    """Frames, and megapixels of each."""
-    scene = read_scene(data, name)
-    return len(scene.exposures), scene.megapixels

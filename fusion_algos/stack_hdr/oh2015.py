@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion_algos.algorithm import algorithm
+from fusion_algos.bidirectional_similarity import search
 from fusion_algos.camera_response import CameraResponse, image_levels, named_response
 from fusion_algos.color import linear_to_srgb, luma_601
 from fusion_algos.edge_filters import LocalLine, box_mean, guided_lines
@@ -26,7 +27,6 @@ from fusion_algos.low_rank import low_rank_part
 from fusion_algos.radiance import LevelWeights, Trust, merge_encoded, merge_linear, unsaturated_weight
 from fusion_algos.row_windows import enlarged_rows
 from fusion_algos.stack import ExposureStack, Image
-from fusion_algos.stack_hdr import sen2012
 from fusion_algos.tone_curves import durand2002
 
 Plane = NDArray[np.float32]
@@ -59,8 +59,8 @@ def fuse(
 
     O = A + E: radiance of the exposures, its low-rank part and the sparse rest. In fewer than five exposures the
     rank does not tell which one differs: if something moved, they become latent images that show all as it stands
-    in one of them (see `latent_images`, sen2012's search), and are merged without trust. `contrast`: of the base
-    layer on the display. `response`: how images become light, see `camera_response.RESPONSES`; it also gives the
+    in one of them (`latent_images`, `bidirectional_similarity`), merged without trust. `contrast`: of the base layer
+    on the display. `response`: how images become light, see `camera_response.RESPONSES`; it also gives the
     saturation of the colors.
     """
     curve = named_response(stack, response)
@@ -76,7 +76,7 @@ def fuse(
 
 def _as_in_the_reference(stack: ExposureStack) -> ExposureStack:
     """The stack if nothing moved in it, else its latent images (see `latent_images`), without linear planes."""
-    latents = find_latent_images(stack, sen2012.search)
+    latents = find_latent_images(stack, search)
     if latents.are_the_exposures:
         return stack
     images = dict(latents)

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion_algos.algorithm import FusedImage, algorithm
+from fusion_algos.bidirectional_similarity import search
 from fusion_algos.camera_response import CameraResponse, debevec_response, level_count_of, srgb_response
-from fusion_algos.hole_filling import Bytes, Hole, filled
 from fusion_algos.latent_images import LatentImages, find_latent_images
-from fusion_algos.patch_match import NearestNeighbours, nearest_neighbours, shown, similarity, voted
 from fusion_algos.row_strips import over_strips
 from fusion_algos.stack import LEVELS_8_BIT, ExposureStack
 from fusion_algos.tone_curves import reinhard2002
@@ -23,13 +22,7 @@ Plane = NDArray[np.float32]
 Values = NDArray[Any]
 Asked = Callable[[Values], NDArray[np.bool_]]
 
-PATCH = 7
-COARSEST = 35  # least side of the coarsest level
-MOST_ITERATIONS, LEAST_ITERATIONS = 12, 3
-COHERENCE, COMPLETENESS = np.float32(0.7), np.float32(0.3)
 DARK, BRIGHT = 0.1, 0.9  # between these encoded values the reference alone counts
-# Light over the reference's that errors of the response explain, and that only clipping does.
-FREE_EXCESS, MOST_EXCESS = np.float32(1.25), np.float32(2.0)
 SMALLEST_WEIGHT = np.float32(1e-6)
 
 
@@ -37,7 +30,7 @@ SMALLEST_WEIGHT = np.float32(1e-6)
     title="Robust patch-based HDR reconstruction of dynamic scenes",
     cite="Sen, Kalantari, Yaesoubi, Darabi, Goldman, Shechtman: Robust patch-based HDR reconstruction of "
     "dynamic scenes. ACM Transactions on Graphics 31(6), 203, 2012",
-    revision=4,
+    revision=5,
 )
 def fuse(stack: ExposureStack) -> FusedImage:
     """Radiance of a reference exposure near the middle, completed from the others where it is too dark or too bright.
@@ -116,9 +109,7 @@ class _OtherLight:
         """Replace some rows of `light` by the radiance of the reference and what it lacks of the others'."""
         places = self.weights[rows] > 0
         others = self.light[rows][places] / self.weights[rows][places][:, np.newaxis]
-        brightest = self.brightest[rows][places]
-        trust = _trust(brightest) * _unclipped(brightest, own[places], others)
-        own[places] += (1 - trust) * (others - own[places])
+        own[places] += (1 - _trust(self.brightest[rows][places])) * (others - own[places])
         self.light[rows] = own
 
 
@@ -175,34 +166,3 @@ def _trust(brightest: Values) -> Plane:
     """1 on [.1, .9], falling to 0 at 0 and 1, Nx1."""
     values = _unit(brightest)[:, np.newaxis]
     return np.clip(np.minimum(values, 1 - values) / np.float32(DARK), np.float32(0), np.float32(1))
-
-
-def _unclipped(brightest: Values, own: Plane, others: Plane) -> Plane:
-    """1, falling to 0 where the others see up to twice the light that a bright reference shows, Nx1.
-
-    Files hold clipped values well below white, some the lower the brighter the light: they are bounds from below.
-    """
-    excess = others.max(axis=1) / np.maximum(own.max(axis=1), np.float32(1e-12))
-    share = np.clip((MOST_EXCESS - excess) / (MOST_EXCESS - FREE_EXCESS), np.float32(0), np.float32(1))
-    return np.where(_asks_darker(brightest), share, np.float32(1))[:, np.newaxis]
-
-
-def search(hole: Hole) -> tuple[Bytes, NearestNeighbours]:
-    return filled(hole, _rebuilt, patch=PATCH, coarsest=COARSEST, iterations=_iterations)
-
-
-def _iterations(level: int) -> int:
-    return min(LEAST_ITERATIONS + 3 * level, MOST_ITERATIONS)
-
-
-def _rebuilt(hole: Hole, field: NearestNeighbours, depth: float) -> Bytes:
-    """The latent image that patches vote for: coherence, and in the coarser half of the levels completeness."""
-    whole = slice(0, hole.missing.shape[0]), slice(0, hole.missing.shape[1])
-    votes = voted(hole.source, field, similarity(field), *whole)
-    if depth >= 0.5:
-        still = np.zeros_like(field.offsets)
-        back = nearest_neighbours(hole.source, hole.latent, hole.missing, still, patch=PATCH, radius=16)
-        sums, count = shown(hole.source, back)
-        share = COMPLETENESS / COHERENCE / PATCH**2
-        votes = (votes + share * sums) / (1 + share * count)[..., np.newaxis]
-    return (votes + np.float32(0.5)).astype(np.uint8)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from sqlalchemy import Subquery, func, select
 from sqlalchemy.orm import Session
 
-from study_app.counting.counted_answers import study_answers
+from study_app.counting.counted_answers import picked_items, study_answers
 from study_app.statistics.ranking import Ballot
 from study_app.statistics.screening import Conduct, RatedScene, RaterCheck, check_raters
 from study_app.storage.models import (
@@ -22,7 +22,6 @@ from study_app.storage.models import (
     StudyItem,
     StudyScene,
     Vote,
-    VotePick,
 )
 
 LONGEST_TRIAL = timedelta(hours=1)  # beyond it the rater was away, and the time tells nothing
@@ -59,7 +58,8 @@ class _Collected:
 
 def choices(session: Session, study: Study) -> list[Choice]:
     """All live choices of the study outside training, by vote id; whether they count is not asked here."""
-    picks, versions = _picks(session, study), _versions_in_time()
+    scenes = select(StudyScene.id).where(StudyScene.study_id == study.id)
+    picks, versions = picked_items(session, scenes), _versions_in_time()
     rows = session.execute(
         select(
             Vote.id,
@@ -96,22 +96,6 @@ def choices(session: Session, study: Study) -> list[Choice]:
         )
         for vote, rater, scene, role, round_, order, assigned, answered in rows
     ]
-
-
-def _picks(session: Session, study: Study) -> dict[int, list[int]]:
-    """Item ids by vote, best first."""
-    of_study = select(StudyScene.id).where(StudyScene.study_id == study.id)
-    chosen = (
-        select(VotePick.vote_id, VotePick.item_id)
-        .join(Vote, Vote.id == VotePick.vote_id)
-        .join(Assignment, Assignment.id == Vote.assignment_id)
-        .where(Assignment.study_scene_id.in_(of_study))
-        .order_by(VotePick.vote_id, VotePick.rank)
-    )
-    picks: dict[int, list[int]] = defaultdict(list)
-    for vote, item in session.execute(chosen):
-        picks[vote].append(item)
-    return picks
 
 
 def _versions_in_time() -> Subquery:

@@ -59,7 +59,7 @@ def _answers_of(session: Session, study_id: int, which: ColumnElement[bool]) -> 
     for scene, item in session.execute(rows.order_by(StudyItem.position)):
         items[scene].append(item)
     live = _live_votes(session, study_id, scenes)
-    picks = _picks(session, scenes)
+    picks = picked_items(session, scenes)
     orders = _partial_orders(session, scenes, {scene: len(found) for scene, found in items.items()})
     answers: dict[tuple[int, int], list[Answer]] = defaultdict(list)
     places = {scene: {item: place for place, item in enumerate(found)} for scene, found in items.items()}
@@ -134,8 +134,8 @@ def _live_votes(session: Session, study_id: int, scenes: Select[int]) -> list[_L
     return [_LiveVote(*row) for row in sorted(live.values(), key=lambda row: row.id)]
 
 
-def _picks(session: Session, scenes: Select[int]) -> dict[int, list[int]]:
-    """Item ids by vote, best first."""
+def picked_items(session: Session, scenes: Select[int]) -> dict[int, list[int]]:
+    """Item ids by vote, best first, of all votes in the scenes whose ids are selected."""
     picks: dict[int, list[int]] = defaultdict(list)
     rows = session.execute(
         select(VotePick.vote_id, VotePick.item_id)

@@ -5,10 +5,10 @@ from pathlib import Path
 import cv2
 import pytest
 
-from fusion_algos import ALGORITHMS, ExposureStack
+from fusion_algos import ALGORITHMS, ExposureStack, bidirectional_similarity
 from fusion_algos.latent_images import find_latent_images
 from fusion_algos.mef_ssim import gray_plane, score_many
-from fusion_algos.stack_hdr import hu2013, sen2012
+from fusion_algos.stack_hdr import hu2013
 from tests.fusion_algos.moving_scenes import ghost_energy, simulated_courtyard
 
 ORACLE = Path(__file__).resolve().parents[2].parent / "shared" / "oracle"
@@ -31,7 +31,7 @@ def test_the_walker_leaves_at_most_a_quarter_of_mertens_ghosts(name, courtyard):
 
 @pytest.mark.parametrize("name", ["sen2012", "hu2013"])
 def test_the_courtyard_without_motion_needs_no_repair(name, courtyard):
-    search = {"sen2012": sen2012.search, "hu2013": hu2013._search}[name]
+    search = {"sen2012": bidirectional_similarity.search, "hu2013": hu2013._search}[name]
     assert find_latent_images(courtyard.still, search).are_the_exposures
 
 

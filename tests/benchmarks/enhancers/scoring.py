@@ -20,7 +20,7 @@ from trainer.dataset.manifest import open_dataset
 from trainer.evaluation.methods import baseline_methods
 from trainer.evaluation.scene_views import Protocol, read_views, scenes_of
 from trainer.evaluation.scored_scenes import Failure, Method, enhanced
-from trainer.exposure_kinds import ITSELF, KINDS, kind_of
+from trainer.exposure_kinds import KINDS, kind_of
 from trainer.metrics.per_pixel import psnr
 from trainer.metrics.ssim import ssim_rgb
 
@@ -42,9 +42,7 @@ def _scored_run(dataset: Path, split: str, run: str) -> list[dict[str, Any]]:
     rows = []
     for scene in scenes_of(open_dataset(dataset, splits=(split,)).split(split)):
         chosen = tuple(_one_of_each_kind(scene))
-        for view in read_views(protocol, chosen or scene[:1]):
-            if view.kind != ITSELF and not chosen:
-                continue
+        for view in read_views(protocol, chosen) if chosen else ():
             output, reference = enhanced(method, view), view.exposure.reference
             if isinstance(output, Failure):
                 raise RuntimeError(f"{output}")
