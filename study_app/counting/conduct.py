@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import lru_cache
 
 from sqlalchemy import Subquery, func, select
 from sqlalchemy.orm import Session
@@ -168,16 +167,7 @@ def damaged_items(session: Session, study: Study) -> frozenset[int]:
 
 
 def checks(
-    session: Session, study: Study, found: Sequence[Choice], counted: Mapping[int, Sequence[int]]
+    found: Sequence[Choice], counted: Mapping[int, Sequence[int]], conducts: Mapping[int, Conduct]
 ) -> dict[int, RaterCheck]:
     """The checks of statistics/screening.py by rater id."""
-    counting = tuple((scene, tuple(votes)) for scene, votes in counted.items())
-    return {check.rater: check for check in _checks(tuple(found), counting, damaged_items(session, study))}
-
-
-@lru_cache(4)
-def _checks(
-    found: tuple[Choice, ...], counted: tuple[tuple[int, tuple[int, ...]], ...], damaged: frozenset[int]
-) -> tuple[RaterCheck, ...]:
-    """Seconds of work for a large study, and the same as long as no vote comes: worked out once."""
-    return tuple(check_raters(rated_scenes(found, dict(counted)), conducts(found, damaged)))
+    return {check.rater: check for check in check_raters(rated_scenes(found, counted), conducts)}

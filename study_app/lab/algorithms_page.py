@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
 
 from flask import Blueprint
+from sqlalchemy.orm import Session
 
 from study_app.counting.league_rows import scene_votes
+from study_app.lab.recent_figures import RecentFigures
 from study_app.lab.visits import catch_up, visit
 from study_app.outcomes import plots
-from study_app.statistics.league import LIVE_RESAMPLES, SceneVotes, Standing, league_table
+from study_app.statistics.league import LIVE_RESAMPLES, Standing, league_table
+from study_app.storage.models import Study
 from study_app.web.running_application import database
 
 blueprint = Blueprint("algorithms", __name__)
+
+
+@dataclass(frozen=True)
+class League:
+    """The table, and how many scenes it rests on."""
+
+    standings: tuple[Standing, ...]
+    scenes: int
+
+
+def league(session: Session, study: Study) -> League:
+    """Reads every vote of the study."""
+    scenes = tuple(scene_votes(session, study))
+    return League(league_table(scenes), sum(bool(scene.ballots) for scene in scenes))
+
+
+leagues = RecentFigures(league)
 
 
 @blueprint.get("/algorithms")
@@ -21,22 +41,17 @@ def page(study_id: str) -> str:
     catch_up(study_id)
     with database().reading() as session:
         here = visit(session, study_id)
-        scenes = tuple(scene_votes(session, here.study))
-        standings = _table(scenes)
+        told = leagues.of(session, here.study)
+        standings = told.figures.standings
         return here.page(
             "lab/algorithms.html",
+            told=told,
             standings=standings,
-            scenes=sum(bool(scene.ballots) for scene in scenes),
+            scenes=told.figures.scenes,
             resamples=LIVE_RESAMPLES,
             strengths=_strength_plot(standings) if standings else None,
             shares=_share_plot(standings) if standings else None,
         )
-
-
-@lru_cache(8)
-def _table(scenes: tuple[SceneVotes, ...]) -> tuple[Standing, ...]:
-    """The same votes give the same table: it is worked out once."""
-    return league_table(scenes)
 
 
 def _strength_plot(standings: tuple[Standing, ...]) -> plots.Plot:

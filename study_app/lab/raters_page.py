@@ -10,7 +10,15 @@ from werkzeug.wrappers import Response
 from study_app import clock
 from study_app.counting import tally
 from study_app.counting.counted_answers import excluded_rater_ids
-from study_app.lab.rater_figures import exclusions_of, plates_of, raters_figures, screen_of, sittings_of
+from study_app.lab.rater_figures import (
+    exclusions_of,
+    plates_of,
+    raters_figures,
+    screen_of,
+    sittings_of,
+    voting_figures,
+)
+from study_app.lab.recent_figures import RecentFigures
 from study_app.lab.visits import MAY_DECIDE, Visit, catch_up, visit
 from study_app.outcomes import plots
 from study_app.statistics.agreement import PositionBias
@@ -22,6 +30,7 @@ LETTERS = "ABCDEFGHIJKLM"
 LONGEST_REASON = 300
 
 blueprint = Blueprint("raters", __name__)
+voting = RecentFigures(voting_figures)
 
 
 @blueprint.get("/raters")
@@ -30,9 +39,11 @@ def page(study_id: str) -> str:
     catch_up(study_id)
     with database().reading() as session:
         here = visit(session, study_id)
-        figures = raters_figures(session, here.study)
-        bias = _bias_plot(figures.bias) if figures.bias and sum(figures.bias.observed) else None
-        return here.page("lab/raters.html", figures=figures, bias_plot=bias)
+        told = voting.of(session, here.study)
+        figures = raters_figures(session, here.study, told.figures)
+        bias = told.figures.bias
+        bias_plot = _bias_plot(bias) if bias and sum(bias.observed) else None
+        return here.page("lab/raters.html", figures=figures, bias_plot=bias_plot, told=told)
 
 
 @blueprint.get("/raters/<rater_id>")
@@ -42,11 +53,13 @@ def rater(study_id: str, rater_id: str) -> str:
     with database().reading() as session:
         here = visit(session, study_id)
         row = _rater(session, here, rater_id)
-        figures = raters_figures(session, here.study)
+        told = voting.of(session, here.study)
+        figures = raters_figures(session, here.study, told.figures)
         line = next(line for line in figures.lines if line.rater.id == row.id)
         return here.page(
             "lab/rater.html",
             line=line,
+            told=told,
             sittings=sittings_of(session, row),
             plates=plates_of(session, row),
             exclusions=exclusions_of(session, row),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import median
 
 import numpy as np
@@ -25,6 +26,7 @@ HASTE_SECONDS = 5.0  # median trial
 POSITION_SHARE = 0.6
 LEAST_TRIALS = 5  # for haste and position
 REASONS_TO_PROPOSE = 2
+SCENES_KEPT = 4096  # some kilobytes each
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,9 @@ def mean_likelihoods(scenes: Sequence[RatedScene], *, prior_sd: float = PRIOR_SD
     """
     terms: dict[int, list[float]] = {}
     for scene in scenes:
-        if len(scene.ballots) < 2:
-            continue
-        for rater in sorted(scene.ballots):
-            terms.setdefault(rater, []).append(_surprise(scene, rater, prior_sd))
+        ballots = tuple(sorted(scene.ballots.items()))
+        for rater, surprise in _surprises(scene.item_count, ballots, prior_sd).items():
+            terms.setdefault(rater, []).append(surprise)
     return {rater: float(np.mean(of_rater)) for rater, of_rater in sorted(terms.items())}
 
 
@@ -120,10 +121,19 @@ def conduct_reasons(conduct: Conduct) -> list[Reason]:
     return [reason for reason in found if reason is not None]
 
 
-def _surprise(scene: RatedScene, rater: int, prior_sd: float) -> float:
-    ballot = scene.ballots[rater]
-    others = [scene.ballots[other] for other in sorted(scene.ballots) if other != rater]
-    strengths, _ = fit_strengths(scene.item_count, others, prior_sd=prior_sd)
+@lru_cache(SCENES_KEPT)
+def _surprises(item_count: int, ballots: tuple[tuple[int, Ballot], ...], prior_sd: float) -> dict[int, float]:
+    """The term of each rater of a scene. A fit per ballot, and a new vote concerns one scene: the others' are kept."""
+    if len(ballots) < 2:
+        return {}
+    return {
+        rater: _surprise(item_count, ballot, [one for other, one in ballots if other != rater], prior_sd)
+        for rater, ballot in ballots
+    }
+
+
+def _surprise(item_count: int, ballot: Ballot, others: Sequence[Ballot], prior_sd: float) -> float:
+    strengths, _ = fit_strengths(item_count, others, prior_sd=prior_sd)
     if ballot.shown is not None:
         kept = sorted(ballot.shown)
         strengths, pick = strengths[kept], kept.index(ballot.picks[0])
