@@ -59,6 +59,14 @@ def test_latent_has_512_channels_at_a_thirty_second():
     assert sizes == [(1, 512, 2, 3)]
 
 
+def test_plain_outputs_begin_as_the_picture():
+    picture = torch.rand(1, 3, 32, 64)
+    network = Drht(output="plain").eval()
+    with torch.no_grad():
+        torch.testing.assert_close(network.rendering(Inputs(picture)), picture)
+        torch.testing.assert_close(network(Inputs(picture)), picture)
+
+
 @pytest.mark.parametrize(("kernel", "before", "behind"), [(3, 0, 1), (5, 1, 2), (7, 2, 3)])
 def test_padding_at_stride_two_is_tensorflows(kernel, before, behind):
     """'SAME': a kernel that picks one tap reads the pixel that TensorFlow's would."""
@@ -223,7 +231,8 @@ def test_the_clip_of_the_released_loss_waits_until_the_error_is_small():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"layout": "thesis"}, {"skip": "product"}, {"bn_eval": "none"}, {"loss": "l1"}]
+    "wrong",
+    [{"layout": "thesis"}, {"skip": "product"}, {"bn_eval": "none"}, {"output": "none"}, {"loss": "l1"}],
 )
 def test_unknown_words_name_the_known(wrong):
     (name,) = wrong

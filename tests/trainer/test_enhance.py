@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 import trainer.commands.enhance
-from builder.images import decode_image, encode_jpeg, encode_png, read_image
-from tests.trainer.sample_networks import Brighter, Convolved, trained
+from builder.images import decode_exr, decode_image, encode_jpeg, encode_png, read_image
+from tests.trainer.sample_networks import Brighter, Convolved, Decoding, trained
 from trainer.__main__ import main
 from trainer.checkpoint import save_weights
 from trainer.enhancement.enhancer import Enhancer
@@ -75,6 +75,37 @@ def test_results_in_the_folder_itself_are_not_taken_for_photographs(run, photos)
     for _ in range(2):
         assert enhance(run, photos, "--output", photos / "out", "--overwrite").exit_code == 0
     assert files(photos / "out") == ["one.png", "trip/one.png", "two.jpg"]
+
+
+@pytest.fixture
+def lit(run, monkeypatch):
+    """The run's network estimates light: what sRGB says."""
+    monkeypatch.setattr(
+        trainer.commands.enhance,
+        "load_enhancer",
+        lambda run, **keywords: Enhancer(trained(Decoding()), **keywords),
+    )
+
+
+@pytest.mark.usefixtures("lit")
+def test_the_light_lies_beside_each_result(run, photos, tmp_path):
+    out = tmp_path / "out"
+    assert enhance(run, photos, "--output", out, "--tile", 16, "--hdr").exit_code == 0
+    assert files(out) == ["one.exr", "one.png", "trip/one.exr", "trip/one.png", "two.exr", "two.jpg"]
+    light = decode_exr((out / "trip/one.exr").read_bytes(), name="one").pixels
+    assert light.shape == GREY.shape
+    assert light == pytest.approx(((100 / 255 + 0.055) / 1.055) ** 2.4, rel=1e-3)
+    assert "exists already" in enhance(run, photos, "--output", out, "--hdr").output
+    (out / "one.png").unlink()
+    enhance(run, photos / "one.png", "--output", out, "--hdr")
+    assert not (out / "one.png").exists(), "half of a pair was written beside an older half"
+
+
+def test_a_network_without_light_says_which_have_it(run, photos, tmp_path):
+    result = enhance(run, photos, "--output", tmp_path / "out", "--hdr")
+    assert result.exit_code == 2
+    assert "drht_paper" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("file_format", "suffix"), [("jpeg", "jpg"), ("png", "png"), ("tiff", "tif")])

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from builder.images import decode_exr
 from tests.trainer.tiny_dataset import write_dataset
 from trainer.__main__ import main
 from trainer.checkpoint import save_weights
@@ -54,7 +55,7 @@ def decoding(tmp_path_factory):
     return run_of(tmp_path_factory.mktemp("runs") / "decoding", "Decoding")
 
 
-def evaluated(dataset, output, *names):
+def evaluated(dataset, output, *names: object):
     arguments = [dataset, *names, "--output", output, "--jobs", 1, "--device", "cpu"]
     return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
 
@@ -140,6 +141,30 @@ def test_the_report_says_what_it_shows(dataset, decoding, tmp_path):
     document = json.loads((tmp_path / "evaluation.json").read_text())["hdr"]
     assert document["scenes"] == 2
     assert {one["metric"] for one in document["summary"]} == set(HDR_METRICS)
+
+
+def test_estimates_and_truths_are_dumped_for_other_programs(dataset, decoding, tmp_path):
+    answer = evaluated(dataset, tmp_path, decoding, "--dump-hdr", tmp_path / "light")
+    assert answer.exit_code == 0, answer.output
+    truths = sorted(path.name for path in (tmp_path / "light/truth").iterdir())
+    assert truths == ["arch.exr", "barn.exr"]
+    images = pd.read_csv(tmp_path / "hdr_images.csv")
+    for row in images.itertuples():
+        place = (tmp_path / "light" / row.method / row.input).with_suffix(".exr")
+        truth = read_light_of(tmp_path / f"light/truth/{row.scene}.exr")
+        # half floats: what another program will compute is what the table says
+        assert hdr_scores(read_light_of(place), truth)["pu21_psnr"] == pytest.approx(row.pu21_psnr, abs=0.1)
+
+
+def test_nothing_is_dumped_into_the_dataset(dataset, decoding, tmp_path):
+    answer = evaluated(dataset, tmp_path, decoding, "--dump-hdr", dataset / "light")
+    assert answer.exit_code == 2
+    assert "--dump-hdr" in answer.output
+    assert not (dataset / "light").exists()
+
+
+def read_light_of(path):
+    return decode_exr(path.read_bytes(), name=path.name).pixels
 
 
 def test_without_merged_pictures_the_rest_is_reported(decoding, tmp_path):

@@ -23,7 +23,12 @@ from trainer.networks.lutgrid import (
     slice_by_sampling,
     slice_grid,
 )
-from trainer.networks.tone_curves import apply_curves, mean_and_deviation, monotone_knots
+from trainer.networks.tone_curves import (
+    apply_curves,
+    mean_and_deviation,
+    monotone_knots,
+    neutral_where_clipped,
+)
 
 BOTH = pytest.mark.parametrize("network_class", [LutGrid, GainUNet])
 HEADS = ("grid_head", "curve_head", "head", "context.curves")
@@ -148,6 +153,29 @@ def test_both_see_the_whole_picture_through_its_thumbnail():
     other = dataclasses.replace(inputs, thumbnail=inputs.thumbnail * 0.2)
     for network in (as_if_trained(LutGrid()), as_if_trained(GainUNet())):
         assert (run(network, inputs) - run(network, other)).abs().mean() > 1e-3
+
+
+@BOTH
+def test_what_is_clipped_gets_no_tint(network_class):
+    """Burnt-out and black pixels stay grey, whatever was learnt; a colour between is treated as before."""
+    inputs = picture_inputs(64, 64)
+    inputs.data[:, :, :16] = 1.0
+    inputs.data[:, :, 16:32] = 0.0
+    inputs.data[:, :, 32:48] = torch.tensor([0.9, 0.02, 0.3])[:, None, None]
+    output = run(as_if_trained(network_class()), inputs)
+    spread = (output.amax(dim=1) - output.amin(dim=1))[0]
+    assert spread[:32].max() < 1e-5
+    assert (output - inputs.data)[0, :, :32].abs().max() > 0.01, "the network does nothing there"
+    assert spread[48:].min() > 1e-3
+
+
+def test_only_clipped_pixels_become_neutral():
+    painted = torch.tensor([0.3, -0.1, 0.1])[None, :, None, None].expand(1, 3, 1, 5)
+    colours = torch.tensor([[1.0, 1, 1], [0, 0, 0], [1, 0.9, 0.5], [0.05, 0, 0], [0, 4 / 255, 0]])
+    found = neutral_where_clipped(painted, colours.T[None, :, None, :])[0, :, 0].T
+    grey, as_painted = torch.full((3,), 0.1), painted[0, :, 0, 0]
+    expected = [grey, grey, as_painted, as_painted, (grey + as_painted) / 2]
+    torch.testing.assert_close(found, torch.stack(expected))
 
 
 def test_grid_is_sliced_trilinearly():

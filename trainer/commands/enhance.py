@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from builder.atomic_files import NotDeterministic, replace_file, write_once
-from builder.images import UnreadableImage, read_bytes
+from builder.images import LinearPicture, UnreadableImage, encode_exr, read_bytes
 from trainer.enhancement.enhancer import STRENGTHS, Enhancer, load_enhancer
 from trainer.enhancement.photo_files import Found, FreeNames, identities, identity, photographs_in
 from trainer.enhancement.photographs import (
@@ -29,6 +29,8 @@ from trainer.enhancement.photographs import (
 from trainer.exit_codes import SOMETHING_FAILED
 
 BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
+LIGHT_SUFFIX = ".exr"
+LIGHT_TEXTS = {"scale": "1.0 = reference white", "comments": "estimated from one photograph by a network"}
 DEPTHS: dict[int, type[np.unsignedinteger[Any]]] = {8: np.uint8, 16: np.uint16}
 
 
@@ -39,6 +41,7 @@ class Choices:
     strength: float
     file_format: str | None
     quality: int
+    hdr: bool
     overwrite: bool
     protected: frozenset[tuple[int, int]]
 
@@ -87,6 +90,9 @@ class TileSide(click.ParamType):
     "--format", "file_format", type=click.Choice(tuple(SUFFIXES)), help="Default: as the photo; RAW: tiff."
 )
 @click.option("--quality", default=95, show_default=True, type=click.IntRange(1, 100), help="Of JPEG.")
+@click.option(
+    "--hdr", is_flag=True, help="Also the network's estimate of the scene's light, as OpenEXR (DRHT only)."
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results; inputs are never replaced.")
 @click.pass_context
@@ -105,11 +111,16 @@ def command(
     notes too), XMP, IPTC and the colour profile: pixels go to sRGB for the network and back into the photo's own
     profile, so colours look right everywhere; only those outside sRGB are brought to its edge. Results are upright,
     whatever the camera's orientation tag said. Transparency is dropped. RAW files become 16-bit TIFFs in sRGB.
+    With --hdr an EXR lies beside each result: linear Rec.709, 1.0 = reference white, whatever the strength.
     """
     found = photographs_in(photos, output)
     if not found:
         raise click.UsageError(f"no photographs in {', '.join(map(str, photos))}")
     enhancer = load_enhancer(run, device=device, tile=tile)
+    if asked["hdr"] and not enhancer.gives_light:
+        raise click.UsageError(
+            f"--hdr: {enhancer.name} gives no estimate of the scene's light; networks of preset drht_paper do"
+        )
     choices = Choices(protected=identities([one.path for one in found]), **asked)
     failures = _enhance_all(enhancer, found, FreeNames(output), choices)
     for sentence in failures:
@@ -148,7 +159,9 @@ def _enhance_one(
     photograph = read_photograph(one.path)
     file_format = output_format(photograph.kind, choices.file_format)
     target = names.name(one.place, SUFFIXES[file_format])
-    _require_free(target, choices)
+    light = names.name(one.place, LIGHT_SUFFIX) if choices.hdr else None
+    for wanted in filter(None, (target, light)):
+        _require_free(wanted, choices)
     if choices.strength == 0 and file_format == photograph.kind:
         data = read_bytes(one.path)
     else:
@@ -156,6 +169,8 @@ def _enhance_one(
         pixels = _enhanced(enhancer, photograph, choices.strength, depth, advance)
         data = encode_photograph(pixels, photograph, file_format=file_format, quality=choices.quality)
     _write(target, data, choices)
+    if light is not None:
+        _write(light, encode_exr(LinearPicture(enhancer.light(photograph.pixels), LIGHT_TEXTS)), choices)
     return target
 
 

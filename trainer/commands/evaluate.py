@@ -13,12 +13,13 @@ import click
 from tqdm import tqdm
 
 from builder.atomic_files import replace_file
+from builder.images import LinearPicture, encode_exr
 from trainer.dataset.manifest import Dataset, open_dataset
 from trainer.dataset.merged_light import lights_of
 from trainer.evaluation.comparison import Comparison, Evaluation, evaluate, fitted_baselines
 from trainer.evaluation.hdr_estimates import hdr_estimates
 from trainer.evaluation.hdr_report import hdr_overview
-from trainer.evaluation.methods import NetworkMethod, network_method, split_names
+from trainer.evaluation.methods import Light, NetworkMethod, network_method, split_names
 from trainer.evaluation.report import write_report
 from trainer.evaluation.report_figure import comparison_figure, missing_for_figure
 from trainer.evaluation.scene_views import Protocol, scenes_of
@@ -67,6 +68,11 @@ class Size(click.ParamType):
 @click.option(
     "--jobs", type=click.IntRange(1), default=lambda: os.cpu_count() or 1, help="Processes  [default: all]"
 )
+@click.option(
+    "--dump-hdr",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for EXR files of all HDR estimates and their truths, for metrics of other programs.",
+)
 @click.option("--skip-bad", is_flag=True, help="Leave out damaged pairs and list them.")
 @click.pass_context
 def command(
@@ -81,11 +87,14 @@ def command(
     device: str,
     tile: int | None,
     jobs: int,
+    dump_hdr: Path | None,
     skip_bad: bool,
 ) -> None:
     """Score networks (folders of runs) and baselines (or `all`) on a split of an exported DATASET."""
     folder = output or Path("runs") / f"evaluation-{split}"
-    _require_outside(folder, dataset)
+    _require_outside("--output", folder, dataset)
+    if dump_hdr is not None:
+        _require_outside("--dump-hdr", dump_hdr, dataset)
     baselines, runs = split_names(names)
     opened = open_dataset(dataset, splits=_splits(split, baselines), skip_bad=skip_bad)
     networks = tuple(network_method(run, device=device, tile=tile) for run in runs)
@@ -95,7 +104,7 @@ def command(
     if split == "test":
         _log_test_runs(networks, opened, size)
     comparison = Comparison(opened, split, protocol, fitted, networks, row)
-    evaluation = _with_hdr(_with_progress(comparison, jobs), comparison)
+    evaluation = _with_hdr(_with_progress(comparison, jobs), comparison, dump_hdr)
     _write(evaluation, folder)
     if evaluation.failures:
         click.echo(
@@ -104,10 +113,10 @@ def command(
         ctx.exit(SOMETHING_FAILED)
 
 
-def _require_outside(folder: Path, dataset: Path) -> None:
+def _require_outside(option: str, folder: Path, dataset: Path) -> None:
     if folder.resolve().is_relative_to(dataset.resolve()):
         raise click.UsageError(
-            f"--output {folder} lies in the dataset, which is never written to; name another"
+            f"{option} {folder} lies in the dataset, which is never written to; name another"
         )
 
 
@@ -146,8 +155,13 @@ def _with_progress(comparison: Comparison, jobs: int) -> Evaluation:
         return evaluate(comparison, jobs=min(jobs, len(scenes)), on_scene=bar.update)
 
 
-def _with_hdr(evaluation: Evaluation, comparison: Comparison) -> Evaluation:
+def _with_hdr(evaluation: Evaluation, comparison: Comparison, dump: Path | None) -> Evaluation:
     """With the table of HDR estimates, if a network gives any and the dataset has the truth."""
+
+    def keep(place: Path, light: Light) -> None:
+        if dump is not None:
+            replace_file(dump / f"{place}.exr", encode_exr(LinearPicture(light, {"scale": "1.0 = white"})))
+
     if all(one.light is None for one in comparison.networks):
         return evaluation
     pairs = comparison.dataset.split(comparison.split)
@@ -157,7 +171,7 @@ def _with_hdr(evaluation: Evaluation, comparison: Comparison) -> Evaluation:
         click.echo(f"No table of HDR estimates: {error}", err=True)
         return evaluation
     with tqdm(total=len(lights), desc="HDR estimates", unit="scene", disable=None) as bar:
-        hdr = hdr_estimates(pairs, lights, comparison.protocol, comparison.networks, bar.update)
+        hdr = hdr_estimates(pairs, lights, comparison.protocol, comparison.networks, bar.update, keep)
     failures = evaluation.failures + (hdr.failures if hdr is not None else ())
     return replace(evaluation, hdr=hdr, failures=failures)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from trainer.classical.exposure import Exposure
 from trainer.dataset.manifest import hdr_path
 from trainer.dataset.merged_light import read_light
 from trainer.evaluation.methods import Light, NetworkMethod
-from trainer.evaluation.scene_views import Protocol, View, read_views, scenes_of
+from trainer.evaluation.scene_views import Protocol, read_views, scenes_of
 from trainer.evaluation.scored_scenes import FAILURES, NAMES, Failure, row_names
 from trainer.evaluation.scores import HIGHEST_PSNR, Metric
 from trainer.evaluation.tables import in_table_order, summary
@@ -36,6 +37,8 @@ HDR_METRICS: Mapping[str, Metric] = {
     "scaled_pu21_ssim": Metric("scaled PU21-SSIM", 4),
 }
 Estimate = Callable[[Exposure], Light]
+Keep = Callable[[Path, Light], Any]
+TRUTH = "truth"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +60,19 @@ def hdr_estimates(
     protocol: Protocol,
     networks: Sequence[NetworkMethod],
     on_scene: Callable[[], Any] = lambda: None,
+    keep: Keep = lambda place, light: None,
 ) -> HdrEstimates | None:
-    """Score all networks that give light on the scenes of `lights` (SHA-256 by scene); None if there is nothing to."""
+    """Score all networks that give light on the scenes of `lights` (SHA-256 by scene); None if there is nothing to.
+
+    keep: is given each truth and estimate with a place for it: truth/SCENE or METHOD/INPUT without suffix.
+    """
     scenes = scenes_of(pair for pair in pairs if pair.scene in lights)
     estimates = _estimates(networks)
     if not scenes or len(estimates) == len(INVERSE_CURVES):
         return None
     scored: list[dict[str, Any] | Failure] = []
     for scene in scenes:
-        scored += _scored_scene(protocol, scene, lights[scene[0].scene], estimates)
+        scored += _scored_scene(protocol, scene, lights[scene[0].scene], estimates, keep)
         on_scene()
     failures = tuple(one for one in scored if isinstance(one, Failure))
     rows = [one for one in scored if not isinstance(one, Failure)]
@@ -100,7 +107,7 @@ def _of_network(light: Callable[[Any], Light]) -> Estimate:
 
 
 def _scored_scene(
-    protocol: Protocol, pairs: tuple[Pair, ...], sha256: str, estimates: Mapping[str, Estimate]
+    protocol: Protocol, pairs: tuple[Pair, ...], sha256: str, estimates: Mapping[str, Estimate], keep: Keep
 ) -> Iterator[dict[str, Any] | Failure]:
     """A row or a failure for each exposure and estimate; one failure if the scene cannot be read."""
     path = hdr_path(pairs[0].split, pairs[0].scene)
@@ -111,16 +118,16 @@ def _scored_scene(
     except FAILURES as error:
         yield Failure("", path, str(error))
         return
+    keep(Path(TRUTH, pairs[0].scene), truth)
     for view in views:
         for name, estimate in estimates.items():
-            yield _scored(name, estimate, view, pairs[0], truth)
-
-
-def _scored(name: str, estimate: Estimate, view: View, pair: Pair, truth: Light) -> dict[str, Any] | Failure:
-    try:
-        return row_names(pair, view, name) | hdr_scores(estimate(view.exposure), truth)
-    except FAILURES as error:
-        return Failure(name, view.input, f"HDR estimate: {type(error).__name__}: {error}")
+            try:
+                light = estimate(view.exposure)
+                yield row_names(pairs[0], view, name) | hdr_scores(light, truth)
+            except FAILURES as error:
+                yield Failure(name, view.input, f"HDR estimate: {type(error).__name__}: {error}")
+            else:
+                keep(Path(name, view.input).with_suffix(""), light)
 
 
 def hdr_scores(light: Light, truth: Light) -> dict[str, float]:

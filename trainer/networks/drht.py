@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.inputs import Batch, Inputs
-from trainer.networks.drht_layers import LAYOUTS, SKIPS, STATISTICS, AutoEncoder
+from trainer.networks.drht_layers import LAYOUTS, OUTPUTS, SKIPS, STATISTICS, AutoEncoder
 
 BRIGHTEST = 2.0**6  # of the HDR target, reference white = 1
 CLIPPED_ERROR = 0.07
@@ -28,8 +28,9 @@ class Drht(nn.Module):
 
     skip: how a decoder's features d and the encoder's e of the same size meet: "mix" d + e + d e, "sum" or "concat".
     bn_eval: statistics in evaluation, "running" or "batch" (a batch's own, as released: tiles then differ).
-    The output layers are normalised like all others, as released. Without a learnt scale they keep unit variance over
-    a batch; training pays for that with a few pixels far below 0, where ELU ends at -1.
+    output: "normalised", the output layers like all others, as released: without a learnt scale they keep unit variance
+    over a batch, and training pays for that with a few pixels far below 0, where ELU ends at -1. "plain" is ours: no
+    norm there, and a start at 0, so that both estimates begin as the picture itself.
     loss: "mse", or "clipped_l1", the release's mean absolute error held at .07, where its gradient is 0; the clip
     begins when the error first falls below that, or nothing would ever be learnt.
     """
@@ -43,6 +44,7 @@ class Drht(nn.Module):
         self,
         layout: str = "paper",
         skip: str = "mix",
+        output: str = "normalised",
         alpha: float = 0.03,
         gamma: float = 0.45,
         delta: float = 1 / 255,
@@ -55,13 +57,14 @@ class Drht(nn.Module):
         super().__init__()
         _one_of("layout", layout, tuple(LAYOUTS))
         _one_of("skip", skip, SKIPS)
+        _one_of("output", output, OUTPUTS)
         _one_of("bn_eval", bn_eval, STATISTICS)
         _one_of("loss", loss, ("mse", "clipped_l1"))
         self.alpha, self.gamma, self.delta = alpha, gamma, delta
         self.hdr_weight, self.loss = hdr_weight, loss
 
         def auto_encoder() -> AutoEncoder:
-            return AutoEncoder(layout, skip, bn_decay=bn_decay, bn_eval=bn_eval)
+            return AutoEncoder(layout, skip, bn_decay=bn_decay, bn_eval=bn_eval, output=output)
 
         self.hdr_encoder = auto_encoder() if hdr_network else None
         self.ldr_encoder = auto_encoder()

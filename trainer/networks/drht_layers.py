@@ -1,4 +1,4 @@
-"""One auto-encoder of DRHT: eleven layers, each convolution > batch norm > ELU, with skips at every size."""
+"""One auto-encoder of DRHT: twelve layers, each convolution > batch norm > ELU, with skips at every size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch.nn import functional
 LAYOUTS = {"paper": (9, 5, 3, 5, 9), "release": (1, 7, 5, 5, 7)}
 SKIPS = ("mix", "sum", "concat")
 STATISTICS = ("running", "batch")
+OUTPUTS = ("normalised", "plain")
 ENCODER = (64, 64, 128, 256, 256, 512)
 DECODER = (256, 256, 128, 64, 64)
 NORM_EPSILON = 1e-3
@@ -83,9 +84,12 @@ class Layer(nn.Module):
 
 
 class AutoEncoder(nn.Module):
-    """3 channels -> 3 channels through a 512-channel latent at 1/32 of the size; height and width multiples of 32."""
+    """3 channels -> 3 channels through a 512-channel latent at 1/32 of the size; height and width multiples of 32.
 
-    def __init__(self, layout: str, skip: str, *, bn_decay: float, bn_eval: str) -> None:
+    output: whether the last layer is batch-normalised too, or "plain": then it starts at 0 and the result as `added`.
+    """
+
+    def __init__(self, layout: str, skip: str, *, bn_decay: float, bn_eval: str, output: str) -> None:
         super().__init__()
         conv1, conv2, conv3, deconv4, deconv5 = LAYOUTS[layout]
 
@@ -105,7 +109,10 @@ class AutoEncoder(nn.Module):
             Layer(a, b, kernel, 2, norm(b), up=True)
             for a, b, kernel in zip(widths, DECODER, (3, 3, 3, deconv4, deconv5), strict=True)
         )
-        self.output = Layer(widened * DECODER[-1], 3, 1, 1, norm(3))
+        plain = output == "plain"
+        self.output = Layer(widened * DECODER[-1], 3, 1, 1, nn.Identity() if plain else norm(3))
+        if plain:
+            nn.init.zeros_(self.output.convolution.weight)
         self.skip = skip
 
     def forward(self, picture: Tensor, added: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from trainer.networks.tone_curves import (
     he_normal,
     mean_and_deviation,
     monotone_knots,
+    neutral_where_clipped,
     sample_strength,
 )
 
@@ -72,7 +73,9 @@ class GainUNet(nn.Module):
         painted = self.gain_and_offset(curved, film)
         strength = sample_strength(inputs.strength, inputs.data)
         with torch.autocast(inputs.data.device.type, enabled=False):
-            log_gain, offset = painted.float().split(3, dim=1)
+            log_gain, offset = (
+                neutral_where_clipped(part, inputs.data) for part in painted.float().split(3, dim=1)
+            )
             start = inputs.data + strength * (curved - inputs.data)
             return start * torch.exp(strength * log_gain.clamp(*LOG_GAINS)) + strength * offset
 

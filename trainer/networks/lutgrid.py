@@ -23,6 +23,7 @@ from trainer.networks.tone_curves import (
     he_normal,
     mean_and_deviation,
     monotone_knots,
+    neutral_where_clipped,
     sample_strength,
 )
 
@@ -82,7 +83,7 @@ class LutGrid(nn.Module):
             change = [
                 (maps[:, 4 * row : 4 * row + 3] * start).sum(dim=1) + maps[:, 4 * row + 3] for row in range(3)
             ]
-            return start + strength * torch.stack(change, dim=1)
+            return start + strength * neutral_where_clipped(torch.stack(change, dim=1), picture)
 
     def transforms(self, thumbnail: Tensor) -> tuple[Tensor, Tensor]:
         """Nx3x256x256 -> (what the affine maps add to identity: Nx12x8x16x16, knots of the curves: Nx3x17)."""

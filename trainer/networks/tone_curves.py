@@ -1,4 +1,4 @@
-"""What the thumbnail networks share: pooling of a whole picture, monotone tone curves, and how they start."""
+"""What the thumbnail networks share: pooling of a picture, tone curves, no tint on clipped pixels, their start."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 KNOTS = 17  # of a curve, at equal distances
+BLACK, WHITE = 8 / 255, 239 / 255  # all three channels below or above: the colour fades out
 SMALLEST_VARIANCE = 1e-5  # the gradient of a root at 0 is infinite
 
 
@@ -32,6 +33,19 @@ def apply_curves(picture: Tensor, knots: Tensor) -> Tensor:
     rise = knots[:, :, 1:] - knots[:, :, :-1]
     value = knots[:, :, :-1].gather(2, piece) + rise.gather(2, piece) * (position - piece)
     return value.reshape(samples, channels, height, width)
+
+
+def neutral_where_clipped(painted: Tensor, picture: Tensor) -> Tensor:
+    """What a network adds to Nx3xHxW in [0, 1], or its gain, made grey where the picture is all black or all white.
+
+    There the file does not know the colour. A network's best guess is the mean over its training scenes, and a
+    burnt-out sky comes out beige.
+    """
+    black = picture.amax(dim=1, keepdim=True) / BLACK
+    white = (1 - picture.amin(dim=1, keepdim=True)) / (1 - WHITE)
+    known = torch.minimum(black, white).clamp(0.0, 1.0)
+    grey = painted.mean(dim=1, keepdim=True)
+    return grey + known * (painted - grey)
 
 
 def sample_strength(strength: Tensor | None, like: Tensor) -> Tensor:
