@@ -55,6 +55,12 @@ class TrainedNetwork:
     step: int
     settings: Mapping[str, Any]  # as stored; {} for imported weights
 
+    @property
+    def short_side(self) -> int | None:
+        """To which its training reduced larger pictures; None if it did not, or nobody knows."""
+        data = self.settings.get("data", {})
+        return int(data["short_side"]) if data.get("resize") == "short_side" else None
+
 
 def best_file(run: Path) -> Path:
     """Where the weights with the best validation lie."""

@@ -21,6 +21,8 @@ class Inputs:
     thumbnail: Nx3x256x256, the whole picture that the crop is from, however small the crop.
     place: Nx4, of the crop in its picture: top, left, and the picture's height and width, in pixels.
     strength: N, 1 = as trained, 0 = the input; networks without a strength of their own ignore it.
+    lines: Nx2Chxw, what the network painted on the whole picture at the size of its training, as lines along its
+    brightness (networks/guided_lines.py); None: it paints on the crop.
     """
 
     data: Tensor
@@ -29,6 +31,7 @@ class Inputs:
     thumbnail: Tensor | None = None
     place: Tensor | None = None
     strength: Tensor | None = None
+    lines: Tensor | None = None
 
     def to(self, *arguments: Any, **keywords: Any) -> Inputs:
         """All tensors moved as `Tensor.to` does."""

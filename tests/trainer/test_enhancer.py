@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 import trainer.enhancement.enhancer
 from tests.trainer.sample_networks import AllInputs, Brighter, Convolved, NotANumber, Same, trained
@@ -13,6 +16,9 @@ from trainer.enhancement.tile_size import CPU_BUDGET, LiveTensors, bytes_per_pix
 from trainer.enhancement.tiling import cut, reflected, spans
 from trainer.inputs import Inputs
 from trainer.networks.drht import Drht
+from trainer.networks.gain_unet import GainUNet
+from trainer.networks.guided_lines import brightness, guided_lines, maps_along
+from trainer.networks.tone_curves import positions
 from trainer.preprocessing.base_detail import BaseDetail
 
 ROUNDING = 1e-6  # float32 sums of other lengths
@@ -199,6 +205,80 @@ def test_light_of_drht_is_its_hdr_picture():
         data = torch.from_numpy(picture / np.float32(255)).permute(2, 0, 1)[None]
         expected = network.hdr(Inputs(data))[0].permute(1, 2, 0)
     np.testing.assert_allclose(Enhancer(trained(network)).light(picture), expected, rtol=1e-3, atol=1e-5)
+
+
+# --- large photographs -------------------------------------------------------------------------------------
+
+
+def painter(short_side: int | None, **keywords) -> Enhancer:
+    """Our U-Net with a head that does something, as if taught on pictures of that short side."""
+    torch.manual_seed(3)
+    network = GainUNet()
+    with torch.no_grad():
+        network.head.weight.copy_(0.01 * torch.randn(48, 6, 1, 1).expand_as(network.head.weight))
+        network.context.curves.weight.normal_(std=0.05)
+    data = {} if short_side is None else {"data": {"resize": "short_side", "short_side": short_side}}
+    return Enhancer(replace(trained(network.eval()), settings=data), **keywords)
+
+
+def scene(height: int, width: int) -> np.ndarray:
+    """Smooth colours with one hard edge, the same at every size."""
+    down, across = np.mgrid[0.5 / height : 1 : 1 / height, 0.5 / width : 1 : 1 / width].astype(np.float32)
+    light = 0.3 + 0.2 * np.sin(5 * across + 3 * down) + 0.3 * (across > 0.5)
+    return np.clip(light[..., None] * np.array([1.0, 0.8, 0.6]), 0, 1).astype(np.float32)
+
+
+class Blurring(Same):
+    """Darkens by a blurred picture: what it sees in it depends on the size."""
+
+    needs = frozenset({"thumbnail", "place"})
+
+    def painted(self, inputs):
+        return functional.avg_pool2d(brightness(inputs.data), 9, stride=1, padding=4, count_include_pad=False)
+
+    def lines(self, painted, inputs):
+        return guided_lines(painted, brightness(inputs.data))
+
+    def forward(self, inputs):
+        where = positions(inputs.data, inputs.place)
+        known = inputs.lines is not None
+        maps = maps_along(inputs.lines, brightness(inputs.data), *where) if known else self.painted(inputs)
+        return inputs.data * (1 - maps)
+
+
+def test_a_large_photograph_is_painted_at_the_size_of_the_training():
+    """Four times as large, the same picture comes out four times as large."""
+
+    def enhanced(picture, short_side):
+        settings = {"data": {"resize": "short_side", "short_side": short_side}}
+        return Enhancer(replace(trained(Blurring()), settings=settings)).enhance(picture)
+
+    def reduced(picture):
+        return picture.reshape(64, 4, 96, 4, 3).mean(axis=(1, 3))
+
+    expected, large = enhanced(scene(64, 96), 64), scene(256, 384)
+    away = np.abs(reduced(enhanced(large, 64)) - expected)
+    as_it_is = np.abs(reduced(enhanced(large, 1024)) - expected)
+    assert away.mean() < 0.002
+    assert away.mean() < 0.5 * as_it_is.mean()
+
+
+def test_the_edge_of_a_large_photograph_stays_sharp():
+    large = scene(256, 384)
+    step = np.abs(np.diff(painter(64).enhance(large)[128], axis=0)).max(axis=1)
+    assert step.argmax() == 191
+    assert np.sort(step)[-2] < 0.2 * step.max()
+
+
+@pytest.mark.parametrize("tile", [32, 100, None])
+def test_tiles_of_a_large_photograph_are_the_whole(tile):
+    whole = painter(64, tile=0).enhance(scene(200, 331))
+    np.testing.assert_allclose(painter(64, tile=tile).enhance(scene(200, 331)), whole, atol=2e-5)
+
+
+def test_pictures_of_about_the_size_of_the_training_are_painted_as_they_are():
+    picture = scene(96, 150)
+    np.testing.assert_array_equal(painter(64).enhance(picture), painter(None).enhance(picture))
 
 
 def test_values_that_are_no_numbers_are_an_error():

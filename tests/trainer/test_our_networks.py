@@ -17,7 +17,6 @@ from trainer.networks import make_network
 from trainer.networks.gain_unet import GainUNet
 from trainer.networks.lutgrid import (
     LutGrid,
-    positions,
     slice_by_bags,
     slice_by_gathers,
     slice_by_sampling,
@@ -28,6 +27,7 @@ from trainer.networks.tone_curves import (
     mean_and_deviation,
     monotone_knots,
     neutral_where_clipped,
+    positions,
 )
 
 BOTH = pytest.mark.parametrize("network_class", [LutGrid, GainUNet])
@@ -161,7 +161,7 @@ def test_what_is_clipped_gets_no_tint(network_class):
     inputs = picture_inputs(64, 64)
     inputs.data[:, :, :16] = 1.0
     inputs.data[:, :, 16:32] = 0.0
-    inputs.data[:, :, 32:48] = torch.tensor([0.9, 0.02, 0.3])[:, None, None]
+    inputs.data[:, :, 32:48] = torch.tensor([0.8, 0.02, 0.3])[:, None, None]
     output = run(as_if_trained(network_class()), inputs)
     spread = (output.amax(dim=1) - output.amin(dim=1))[0]
     assert spread[:32].max() < 1e-5
@@ -171,7 +171,7 @@ def test_what_is_clipped_gets_no_tint(network_class):
 
 def test_only_clipped_pixels_become_neutral():
     painted = torch.tensor([0.3, -0.1, 0.1])[None, :, None, None].expand(1, 3, 1, 5)
-    colours = torch.tensor([[1.0, 1, 1], [0, 0, 0], [1, 0.9, 0.5], [0.05, 0, 0], [0, 4 / 255, 0]])
+    colours = torch.tensor([[1.0, 1, 0.6], [0, 0, 0], [1, 0.8, 0.5], [0.05, 0, 0], [0, 4 / 255, 0]])
     found = neutral_where_clipped(painted, colours.T[None, :, None, :])[0, :, 0].T
     grey, as_painted = torch.full((3,), 0.1), painted[0, :, 0, 0]
     expected = [grey, grey, as_painted, as_painted, (grey + as_painted) / 2]

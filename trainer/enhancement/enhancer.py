@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from trainer.enhancement.tiling import Span, cut, tile_rows
 from trainer.inputs import THUMBNAIL_SIDE, Inputs, picture_tensor
 from trainer.preprocessing.base_detail import BaseDetail, base_detail
 from trainer.preprocessing.eight_bits import eight_bits
-from trainer.preprocessing.resize import area_resized
+from trainer.preprocessing.resize import area_resized, short_side_resized
 
 STRENGTHS = (0.0, 1.5)
 PEAKS = {"uint8": 255, "uint16": 65535, "float32": 1}
 DIGEST_LETTERS = 8
-UNCHANGED_SIDE = 1024  # of pieces at strength 0
+PIECE_SIDE = 512  # of tiles in which no pixel asks another: small ones stay in a processor's cache
+MARGIN = 64  # pixels of the reduced picture
+LARGER = 1.5  # times the short side of its training: from there on a network paints on a reduced picture
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ class _Whole:
     """A picture and what networks see of all of it, computed once."""
 
     pixels: NDArray[Any]  # HxWx3
-    planes: BaseDetail | None
-    thumbnail: Tensor | None
+    planes: BaseDetail | None = None
+    thumbnail: Tensor | None = None
+    lines: Tensor | None = None  # of a network that paints at the size of its training
 
 
 class Enhancer:
@@ -92,8 +95,9 @@ class Enhancer:
         ValueError for other shapes, types or strengths, and for a network that gives values that are no numbers.
         """
         _check(picture, strength)
-        whole = self._whole(picture) if strength else _Whole(picture, None, None)
-        for rows, columns in self._tiles(picture, self.tile if strength else UNCHANGED_SIDE):
+        whole = self._whole(picture) if strength else _Whole(picture)
+        tiles = self._tiles(picture, self.tile) if strength and whole.lines is None else _pieces(picture)
+        for rows, columns in tiles:
             for span in columns:
                 if strength:
                     yield Piece(rows.start, span.start, self._tile(whole, rows, span, strength))
@@ -133,7 +137,38 @@ class Enhancer:
         if "thumbnail" not in needs:
             return _Whole(picture, planes, None)
         small = area_resized(picture, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
-        return _Whole(picture, planes, self._tensor(_unit(small)))
+        whole = _Whole(picture, planes, self._tensor(_unit(small)))
+        return replace(whole, lines=self._lines(whole)) if self._is_too_large(picture) else whole
+
+    def _is_too_large(self, picture: NDArray[Any]) -> bool:
+        """Whether the network should paint on a reduced picture, because it was taught on much smaller ones."""
+        side = self._trained.short_side
+        return side is not None and hasattr(self._network, "lines") and min(picture.shape[:2]) > LARGER * side
+
+    @torch.inference_mode()
+    def _lines(self, whole: _Whole) -> Tensor:
+        """What the network paints on the reduced picture, continued by a margin: at a border it sees an edge."""
+        assert self._trained.short_side is not None
+        pixels = short_side_resized(whole.pixels, self._trained.short_side)
+        height, width = pixels.shape[:2]
+        edge = min(MARGIN, height - 1, width - 1)
+        around = np.pad(pixels, ((edge, edge), (edge, edge), (0, 0)), mode="reflect")
+        maps = self._painted(replace(whole, pixels=around))[:, edge : edge + height, edge : edge + width]
+        ((rows, (columns,)),) = tile_rows(height, width, 0, multiple=1, halo=0)
+        inputs = self._inputs(replace(whole, pixels=pixels), rows, columns, 1.0)
+        lines: Tensor = self._network.lines(maps[None], inputs)
+        return lines
+
+    def _painted(self, whole: _Whole) -> Tensor:
+        """CxHxW."""
+        bands = []
+        for rows, columns in self._tiles(whole.pixels, self.tile):
+            tiles = [
+                self._core(self._network.painted(self._inputs(whole, rows, span, 1.0)), rows, span)
+                for span in columns
+            ]
+            bands.append(torch.cat(tiles, dim=2))
+        return torch.cat(bands, dim=1)
 
     @torch.inference_mode()
     def _tile(self, whole: _Whole, rows: Span, columns: Span, strength: float) -> NDArray[np.float32]:
@@ -175,6 +210,7 @@ class Enhancer:
             thumbnail=whole.thumbnail,
             place=torch.tensor(place, dtype=torch.float32, device=self._device),
             strength=torch.full((1,), strength, device=self._device),
+            lines=whole.lines,
         )
 
     def _tensor(self, pixels: NDArray[np.float32]) -> Tensor:
@@ -185,6 +221,11 @@ class Enhancer:
 def load_enhancer(run: Path, *, device: str = "auto", tile: int | None = None) -> Enhancer:
     """The enhancer of a run folder; CheckpointError if there is none."""
     return Enhancer(load_network(run), device=device, tile=tile)
+
+
+def _pieces(picture: NDArray[Any]) -> Iterator[tuple[Span, list[Span]]]:
+    """Tiles in which no pixel asks another."""
+    return tile_rows(picture.shape[0], picture.shape[1], PIECE_SIDE, multiple=1, halo=0)
 
 
 def _device(name: str) -> torch.device:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainer.inputs import Inputs
+from trainer.networks.guided_lines import LUMA
 from trainer.networks.tone_curves import (
     KNOTS,
     apply_curves,
@@ -24,12 +25,12 @@ from trainer.networks.tone_curves import (
     mean_and_deviation,
     monotone_knots,
     neutral_where_clipped,
+    positions,
     sample_strength,
 )
 
 CELLS, DEPTHS = 16, 8  # the grid: CELLS x CELLS over the picture, DEPTHS over the guide
 AFFINE = 12  # 3x4 colour transform, row by row
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 STRIP_PIXELS = 1 << 15  # about 100 float32 planes of them: 13 MB
 GUIDE_SLOPE = 5.0  # sigmoid(5 (Y - .5)) runs from .08 to .92: the middles of the outer depths are .06 and .94
 
@@ -181,20 +182,6 @@ def _two_neighbours(position: Tensor, cells: int, stride: int) -> tuple[tuple[Te
     below, share = _cell_and_share(position, cells)
     index = below.long() * stride
     return (index, 1 - share), (index + stride, share)
-
-
-def positions(picture: Tensor, place: Tensor | None) -> tuple[Tensor, Tensor]:
-    """NxH and NxW: where the rows and columns of a crop lie in its picture, 0 and 1 at the picture's borders.
-
-    place: Nx4 top, left, and the picture's height and width in pixels; None: the crop is the picture.
-    """
-    samples, _, height, width = picture.shape
-    rows = torch.arange(height, device=picture.device, dtype=torch.float32) + 0.5
-    columns = torch.arange(width, device=picture.device, dtype=torch.float32) + 0.5
-    if place is None:
-        return (rows / height).expand(samples, -1), (columns / width).expand(samples, -1)
-    top, left, full_height, full_width = (place.float()[:, k : k + 1] for k in range(4))
-    return (rows + top) / full_height, (columns + left) / full_width
 
 
 def _on_processor_without_gradient(tensor: Tensor) -> bool:

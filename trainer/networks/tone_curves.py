@@ -1,4 +1,4 @@
-"""What the thumbnail networks share: pooling of a picture, tone curves, no tint on clipped pixels, their start."""
+"""What the thumbnail networks share: pooling of a picture, curves, places, no tint on clipped pixels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 KNOTS = 17  # of a curve, at equal distances
-BLACK, WHITE = 8 / 255, 239 / 255  # all three channels below or above: the colour fades out
+BLACK, WHITE = 8 / 255, 229 / 255  # from here on the colour fades out: of the brightest and of the second
 SMALLEST_VARIANCE = 1e-5  # the gradient of a root at 0 is infinite
 
 
@@ -36,16 +36,30 @@ def apply_curves(picture: Tensor, knots: Tensor) -> Tensor:
 
 
 def neutral_where_clipped(painted: Tensor, picture: Tensor) -> Tensor:
-    """What a network adds to Nx3xHxW in [0, 1], or its gain, made grey where the picture is all black or all white.
+    """What a network adds to Nx3xHxW in [0, 1], or its gain, made grey where that is black or two channels white.
 
     There the file does not know the colour. A network's best guess is the mean over its training scenes, and a
     burnt-out sky comes out beige.
     """
-    black = picture.amax(dim=1, keepdim=True) / BLACK
-    white = (1 - picture.amin(dim=1, keepdim=True)) / (1 - WHITE)
-    known = torch.minimum(black, white).clamp(0.0, 1.0)
+    brightest, darkest = picture.amax(dim=1, keepdim=True), picture.amin(dim=1, keepdim=True)
+    middle = picture.sum(dim=1, keepdim=True) - brightest - darkest
+    known = torch.minimum(brightest / BLACK, (1 - middle) / (1 - WHITE)).clamp(0.0, 1.0)
     grey = painted.mean(dim=1, keepdim=True)
     return grey + known * (painted - grey)
+
+
+def positions(picture: Tensor, place: Tensor | None) -> tuple[Tensor, Tensor]:
+    """NxH and NxW: where the rows and columns of a crop lie in its picture, 0 and 1 at the picture's borders.
+
+    place: Nx4 top, left, and the picture's height and width in pixels; None: the crop is the picture.
+    """
+    samples, _, height, width = picture.shape
+    rows = torch.arange(height, device=picture.device, dtype=torch.float32) + 0.5
+    columns = torch.arange(width, device=picture.device, dtype=torch.float32) + 0.5
+    if place is None:
+        return (rows / height).expand(samples, -1), (columns / width).expand(samples, -1)
+    top, left, full_height, full_width = (place.float()[:, k : k + 1] for k in range(4))
+    return (rows + top) / full_height, (columns + left) / full_width
 
 
 def sample_strength(strength: Tensor | None, like: Tensor) -> Tensor:
