@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import String, cast, func, select
 from sqlalchemy.orm import Session
 
 from study_app.counting.counted_answers import excluded_rater_ids
@@ -67,9 +68,10 @@ def live_figures(session: Session, study: Study, rule: Rule, at: datetime) -> Li
         select(StudyScene).where(StudyScene.study_id == study.id, StudyScene.role == "real")
     ).all()
     states = {state: sum(row.state == state for row in rows) for state in SCENE_STATES}
-    last = session.scalar(select(func.max(Vote.server_at)).join(Assignment).where(*_first_answers(study)))
+    answers = _answers(session, study, since=at - timedelta(hours=1))
+    last = max((hour.last for hour in answers.values()), default=None)
     until = at if study.state == "open" or last is None else last
-    hours = _hours(session, study, until)
+    hours = _hours(answers, until)
     since = max(study.opened_at or at, until - timedelta(hours=HOURS))
     return LiveFigures(
         study_state=study.state,
@@ -89,34 +91,40 @@ def live_figures(session: Session, study: Study, rule: Rule, at: datetime) -> Li
         )
         if study.state == "open" else None,
         last_answer=None if last is None else last.replace(second=0, microsecond=0),
-        last_hour=_since(session, study, at - timedelta(hours=1)),
+        last_hour=sum(hour.recent for hour in answers.values()),
         taking_votes=states["continue"],
         wanting=tuple(filter(None, (_wanting(row) for row in rows))),
     )  # fmt: skip
 
 
-def _first_answers(study: Study) -> tuple[ColumnElement[bool], ...]:
-    """Conditions for answers to real scenes; a changed answer is no further one."""
+@dataclass(frozen=True)
+class _Hour:
+    """Answers to real scenes in one hour; a changed answer is no further one."""
+
+    count: int
+    last: datetime
+    recent: int  # answers since a given time
+
+
+def _answers(session: Session, study: Study, since: datetime) -> dict[str, _Hour]:
+    """By day and hour, in one pass over the votes."""
     of_study = select(StudyScene.id).where(StudyScene.study_id == study.id, StudyScene.role == "real")
-    return (Assignment.study_scene_id.in_(of_study), Assignment.round == 1, Vote.version == 1)
+    hour = func.substr(cast(Vote.server_at, String), 1, len("2026-01-31 23"))  # both databases write it so
+    recent = func.count().filter(Vote.server_at >= since)
+    query = (
+        select(hour, func.count(), func.max(Vote.server_at), recent)
+        .select_from(Vote)
+        .join(Assignment)
+        .where(Assignment.study_scene_id.in_(of_study), Assignment.round == 1, Vote.version == 1)
+        .group_by(hour)
+    )
+    return {str(hour): _Hour(*figures) for hour, *figures in session.execute(query)}
 
 
-def _hours(session: Session, study: Study, until: datetime) -> tuple[tuple[str, int], ...]:
-    last = until.replace(minute=0, second=0, microsecond=0)
-    starts = [last - timedelta(hours=back) for back in reversed(range(HOURS))]
-    counts = dict.fromkeys(starts, 0)
-    times = select(Vote.server_at).join(Assignment).where(*_first_answers(study), Vote.server_at >= starts[0])
-    for time in session.scalars(times):
-        hour = time.replace(minute=0, second=0, microsecond=0)
-        if hour in counts:
-            counts[hour] += 1
-    return tuple((f"{start:%H:%M}", count) for start, count in counts.items())
-
-
-def _since(session: Session, study: Study, start: datetime) -> int:
-    """Answers from this time on."""
-    query = select(func.count()).select_from(Vote).join(Assignment).where(*_first_answers(study))
-    return session.scalar(query.where(Vote.server_at >= start)) or 0
+def _hours(answers: Mapping[str, _Hour], until: datetime) -> tuple[tuple[str, int], ...]:
+    starts = (until - timedelta(hours=back) for back in reversed(range(HOURS)))
+    found = ((start, answers.get(f"{start:%Y-%m-%d %H}")) for start in starts)
+    return tuple((f"{start:%H}:00", hour.count if hour else 0) for start, hour in found)
 
 
 def _people(session: Session, study: Study, at: datetime) -> People:

@@ -45,7 +45,12 @@ def measure_pages(data: Path) -> Report:
     try:
         token, knowledge, votes = _opened(catalog)
         with _served(copy) as server:
-            found = _visited(server.port, token, knowledge, laboratory_pages(catalog, copy))
+            raters = [
+                # seeds of their own in each run: a seed is also that of the votes' keys, which belong to one rater
+                SimulatedRater(server.port, token, knowledge, seed=RATERS * votes + n, think_seconds=PACE)
+                for n in range(RATERS)
+            ]
+            found = _visited(server.port, raters, laboratory_pages(catalog, copy))
     finally:
         catalog.close()
     rows = tuple(_row(name, times) for name, times in sorted(found.items()))
@@ -125,9 +130,8 @@ def _is_page(rule: str) -> bool:
     return rule.startswith("/lab/") and not rule.endswith(NO_PAGES)
 
 
-def _visited(port: int, token: str, knowledge: Knowledge, pages: Mapping[str, str]) -> dict[str, list[float]]:
-    """Seconds of each request by page, while all raters are at it."""
-    raters = [SimulatedRater(port, token, knowledge, seed=n, think_seconds=PACE) for n in range(RATERS)]
+def _visited(port: int, raters: list[SimulatedRater], pages: Mapping[str, str]) -> dict[str, list[float]]:
+    """Seconds of each request by page, while all raters are at it; RuntimeError if one gives up."""
     threads = [threading.Thread(target=rater.run, daemon=True) for rater in raters]
     for thread in threads:
         thread.start()
@@ -142,6 +146,8 @@ def _visited(port: int, token: str, knowledge: Knowledge, pages: Mapping[str, st
             answer = browser.get(address, name)
             if answer.status != 200:
                 raise RuntimeError(f"{address}: {answer.status}")
+    if not all(thread.is_alive() for thread in threads):
+        raise RuntimeError("raters gave up while the pages were measured; the errors are above")
     found = dict(experimenter.seconds)
     for kind, name in (
         ("page", "a rater's pages"),
