@@ -53,16 +53,16 @@ def find_motion(reference: Bytes, source: Bytes) -> Motion:
 
 
 def _bounded(to_source: Curves) -> Curves:
-    """The mapping with clipped levels treated as the last that is not: all that a clipped channel tells.
+    """The mapping with white levels treated as the last that is not clipped: all that a white channel tells.
 
     What clipped pixels typically are in the source is the sky or a lamp; a leaf of which one channel is clipped
-    would take that channel's level, and with it a wrong hue.
+    would take that channel's level, and with it a wrong hue. Black levels are read as they are: nothing dark lies
+    far beyond the curve, and the bound would gray a red sleeve whose green and blue are black.
     """
-    bounded = to_source.copy()
     if _is_brighter(to_source):
-        bounded[: BLACK + 1] = bounded[BLACK + 1]
-    else:
-        bounded[WHITE:] = bounded[WHITE - 1]
+        return to_source
+    bounded = to_source.copy()
+    bounded[WHITE:] = bounded[WHITE - 1]
     return bounded
 
 
