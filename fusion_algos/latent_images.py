@@ -65,6 +65,14 @@ class LatentImages:
         """Whether nothing moved."""
         return not any(self.repairs)
 
+    @property
+    def replaced(self) -> Plane:
+        """The largest share, over the exposures, of a pixel that is not the exposure's own; where something moved.
+
+        Of the search's size, for stacks in which something did.
+        """
+        return np.max([repair.replaced for repair in self.repairs if repair is not None], axis=0)
+
     def __iter__(self) -> Iterator[tuple[int, NDArray[Any]]]:
         yield self.reference, self.stack.images[self.reference]
         for side in _outwards(self.reference, len(self.stack)):

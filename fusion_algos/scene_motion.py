@@ -16,6 +16,7 @@ Bytes = NDArray[np.uint8]
 # Levels of the reference beyond which it says nothing of a darker (brighter) exposure, and beyond which it
 # still says that the other one must be bright (dark) there.
 WHITE, NEARLY_WHITE = 250, 230
+SOME_WHITE = 240  # a pixel with such a channel may be clipped in all that are nearly white
 BLACK, NEARLY_BLACK = 5, 25
 DIFFERENCE = 0.08 * 255  # of the mean over a window, in levels of the other exposure: Sen et al. 2012
 NOISE = 2.0  # levels of noise in the reference, which a steep curve enlarges
@@ -53,16 +54,16 @@ def find_motion(reference: Bytes, source: Bytes) -> Motion:
 
 
 def _bounded(to_source: Curves) -> Curves:
-    """The mapping with clipped levels treated as the last that is not: all that a clipped channel tells.
+    """The mapping with white levels treated as the last that is not clipped: all that a white channel tells.
 
     What clipped pixels typically are in the source is the sky or a lamp; a leaf of which one channel is clipped
-    would take that channel's level, and with it a wrong hue.
+    would take that channel's level, and with it a wrong hue. Black levels are read as they are: nothing dark lies
+    far beyond the curve, and the bound would gray a red sleeve whose green and blue are black.
     """
-    bounded = to_source.copy()
     if _is_brighter(to_source):
-        bounded[: BLACK + 1] = bounded[BLACK + 1]
-    else:
-        bounded[WHITE:] = bounded[WHITE - 1]
+        return to_source
+    bounded = to_source.copy()
+    bounded[WHITE:] = bounded[WHITE - 1]
     return bounded
 
 
@@ -83,12 +84,22 @@ def _clipped(reference: Bytes, to_source: Curves) -> Mask:
     return reference <= BLACK if _is_brighter(to_source) else reference >= WHITE
 
 
+def _clipped_with_others(reference: Bytes) -> Mask:
+    """White and nearly white values of pixels that have a whiter one: some cameras' white stays below 255."""
+    largest = reference.max(axis=2, keepdims=True)
+    clipped: Mask = (reference >= WHITE) | ((reference >= NEARLY_WHITE) & (largest >= SOME_WHITE))
+    return clipped
+
+
 def _difference(reference: Bytes, source: Bytes, to_source: Curves) -> NDArray[np.float32]:
     """The windowed difference over what noise may do, HxW: 1 is motion in two channels, or ALONE times in one.
 
-    One channel alone differs in static scenes too: a camera maps colors out of its gamut by rules of its own.
+    One channel alone differs in static scenes too: a camera maps colors out of its gamut by rules of its own, and
+    where two are white it whitens the third.
     """
     clipped = _clipped(reference, to_source)
+    if not _is_brighter(to_source):
+        clipped = _clipped_with_others(reference)
     difference = re_exposed(reference, to_source) - source
     np.copyto(difference, _beyond_bound(reference, source, to_source), where=clipped)
     steepness = np.maximum(np.gradient(to_source, axis=0) - 1, 0)
@@ -97,7 +108,10 @@ def _difference(reference: Bytes, source: Bytes, to_source: Curves) -> NDArray[n
     excess = np.abs(cv2.blur(difference, window)) / cv2.blur(allowed, window)
     comparable = ~clipped | (excess > 1)
     second, largest = np.sort(excess, axis=2)[..., 1:].transpose(2, 0, 1)
-    alone = np.where(comparable.sum(axis=2) > 1, np.float32(ALONE), np.float32(1))
+    several = comparable.sum(axis=2) > 1
+    if not _is_brighter(to_source):
+        several |= clipped.sum(axis=2) > 1
+    alone = np.where(several, np.float32(ALONE), np.float32(1))
     return np.maximum(second, largest / alone)
 
 

@@ -30,7 +30,7 @@ SMALLEST_WEIGHT = np.float32(1e-6)
     title="Robust patch-based HDR reconstruction of dynamic scenes",
     cite="Sen, Kalantari, Yaesoubi, Darabi, Goldman, Shechtman: Robust patch-based HDR reconstruction of "
     "dynamic scenes. ACM Transactions on Graphics 31(6), 203, 2012",
-    revision=5,
+    revision=6,
 )
 def fuse(stack: ExposureStack) -> FusedImage:
     """Radiance of a reference exposure near the middle, completed from the others where it is too dark or too bright.

@@ -82,3 +82,28 @@ def test_a_clipped_region_of_which_much_moved_is_doubted_as_a_whole(radiance):
     moved[40:70, 72:112] = 3.0
     motion = find_motion(exposed(scene, 4), exposed(moved, 0.3))
     assert motion.moved[40:70, 50:90].all()
+
+
+@pytest.mark.parametrize("seconds", [(4, 16), (4, 0.3)])
+def test_clipped_levels_are_read_where_they_tell_something(radiance, seconds):
+    """Black ones by the curve: a red thing's black green stays black. White ones only tell a bound."""
+    scene = radiance.copy()
+    scene[:30] *= np.geomspace(2e-5, 2e-3, 30)[:, np.newaxis, np.newaxis]
+    scene[-30:] = 50
+    motion = find_motion(exposed(scene, seconds[0]), exposed(scene, seconds[1]))
+    if seconds[1] > seconds[0]:
+        assert (motion.to_source[1] < 0.7 * motion.to_source[6]).all()
+    else:
+        np.testing.assert_array_equal(motion.to_source[255], motion.to_source[249])
+
+
+def test_a_camera_that_whitens_what_is_too_bright_moves_nothing(radiance):
+    """Orange is white in the reference before all of its channels are clipped, and orange in the darker exposure."""
+    scene = radiance.copy()
+    scene[60:] = np.linspace(0.1, 0.3, 160)[:, np.newaxis]  # grays that whitening does not change
+    scene[30:50, 30:50] = (0.9, 0.5, 0.04)
+    reference, source = exposed(scene, 4), exposed(scene, 1)
+    reference[30:50, 30:50] = (249, 252, 235)
+    assert not find_motion(reference, source).moved.any()
+    source[35:45, 35:45] //= 4
+    assert find_motion(reference, source).moved[35:45, 35:45].all()
