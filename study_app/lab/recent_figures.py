@@ -1,4 +1,4 @@
-"""Figures that need every vote of a study: rather a minute old than waited for, once they take long to work out.
+"""Figures that need every vote of a study: rather minutes old than waited for, once they take long to work out.
 
 Those of a small study are quick, so they are worked out for each visit. In a large one a visit shows what was worked
 out last, with its time, while a thread makes the next; only who comes after a long silence waits. What an experimenter
@@ -24,7 +24,7 @@ from study_app.storage.models import AuditEvent, Study
 from study_app.web.running_application import database
 
 QUICK_SECONDS = 0.1  # nobody notices: never kept
-FRESH = timedelta(minutes=1)  # more often, and the thread takes what other visits and the raters need
+FRESH = timedelta(minutes=2)  # more often, and the thread takes what other visits and the raters need
 OLDEST = timedelta(minutes=5)  # what nobody has asked for so long is worth waiting for
 
 T = TypeVar("T")

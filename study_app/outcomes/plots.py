@@ -32,6 +32,12 @@ WIDTH = (
     7.2  # inches, 72 units each: labels of 10 are as large as the page's text where a plot is 720 pixels wide
 )
 CACHED = 64  # plots kept: pages ask again every few seconds, mostly for the same numbers
+COUNT_MARGINS = {
+    "left": 0.09,
+    "right": 0.995,
+    "bottom": 0.2,
+    "top": 0.97,
+}  # of plots with numbers up to 99,999 at left
 SVG = "http://www.w3.org/2000/svg"
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -152,7 +158,7 @@ def certainty_histogram(title: str, certainties: tuple[float, ...], asked: float
     rows = tuple(
         (f"{index / bins:.2f} to {(index + 1) / bins:.2f}", str(count)) for index, count in enumerate(counts)
     )
-    return Plot(title, _svg(title, draw, height=2.6), ("Certainty", "Scenes"), rows)
+    return Plot(title, _svg(title, draw, height=2.6, margins=COUNT_MARGINS), ("Certainty", "Scenes"), rows)
 
 
 @lru_cache(CACHED)
@@ -168,7 +174,7 @@ def bars(title: str, columns: tuple[str, str], labels: tuple[str, ...], counts: 
         _count_axis(axes, columns[1])
 
     rows = tuple((label, str(count)) for label, count in zip(labels, counts, strict=True))
-    return Plot(title, _svg(title, draw, height=2.6), columns, rows)
+    return Plot(title, _svg(title, draw, height=2.6, margins=COUNT_MARGINS), columns, rows)
 
 
 @lru_cache(CACHED)
@@ -218,9 +224,12 @@ def _count_axis(axes: Axes, quantity: str) -> None:
     axes.set_ylabel(quantity)
 
 
-def _svg(title: str, draw: Draw, *, height: float) -> str:
+def _svg(title: str, draw: Draw, *, height: float, margins: dict[str, float] | None = None) -> str:
+    """margins: shares of the figure; None finds them, which takes as long again as the drawing."""
     with _drawing, matplotlib.rc_context({**STYLE, "svg.hashsalt": f"contrast-foundry {title}"}):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), layout=None if margins else "constrained")
+        if margins:
+            figure.subplots_adjust(**margins)
         draw(figure.add_subplot())
         written = BytesIO()
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
