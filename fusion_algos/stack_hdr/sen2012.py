@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,17 +20,15 @@ from fusion_algos.tone_curves import reinhard2002
 
 Plane = NDArray[np.float32]
 Values = NDArray[Any]
-Asked = Callable[[Values], NDArray[np.bool_]]
 
-DARK, BRIGHT = 0.1, 0.9  # between these encoded values the reference alone counts
-SMALLEST_WEIGHT = np.float32(1e-6)
+DARK, BRIGHT = 0.1, 0.75  # between these encoded values the reference alone counts
 
 
 @algorithm(
     title="Robust patch-based HDR reconstruction of dynamic scenes",
     cite="Sen, Kalantari, Yaesoubi, Darabi, Goldman, Shechtman: Robust patch-based HDR reconstruction of "
     "dynamic scenes. ACM Transactions on Graphics 31(6), 203, 2012",
-    revision=6,
+    revision=7,
 )
 def fuse(stack: ExposureStack) -> FusedImage:
     """Radiance of a reference exposure near the middle, completed from the others where it is too dark or too bright.
@@ -41,7 +39,8 @@ def fuse(stack: ExposureStack) -> FusedImage:
     through a curve learnt from both images, in which a camera's tone curve does not look like motion;
     images become light by the response that the bracket shows (Debevec and Malik 1997), where the authors assume
     a gamma of 2.2, and by sRGB where the seconds are not known;
-    completeness votes come from source patches at the place of the hole. Display: Reinhard 2002, global.
+    completeness votes come from source patches at the place of the hole; towards white the reference gives way to
+    the others earlier, so that no seam of hue shows (see `_merged`). Display: Reinhard 2002, global.
     The authors' program was not compared. They filed the US provisional patent application 61/625,333; their
     program is licensed for individual research use only. No other patent search was made.
     """
@@ -55,19 +54,23 @@ def fuse(stack: ExposureStack) -> FusedImage:
 def _merged(latents: LatentImages, response: CameraResponse, seconds: NDArray[np.float32]) -> Plane:
     """Radiance in units of the darkest exposure's white: HxWx3.
 
-    H = (1 - a) H~ + a h(x_r), h(x) = lin(x) / t, a = 1 on [.1, .9] and falling to 0 at 0 and 1; H~ = the mean
-    of h over the brighter exposures where x_r < .1 (darker where x_r > .9), weighted by 1 - |2x - 1|.
-    The paper's a and weights are per channel; here they are those of the brightest channel, because a
+    H = (a h(x_r) + (1 - a) sum w h(x_k)) / (a + (1 - a) sum w), h(x) = lin(x) / t, w by `_weights`; a = 1 on
+    [.1, .75], falling to 0 at 0 and 1; k = the brighter exposures where x_r < .1, the darker where x_r > .75.
+    The paper has [.1, .9], and the mean of the others instead of their sum. This is this project's own: a camera
+    does not treat its channels alike, so that what one curve makes of a color changes with the color's level, most
+    of all near white. A reference that gave way to the others on its last levels left a seam of another hue; over
+    so many levels none shows. And with a sum it keeps what the others hardly know.
+    The paper's a and w are per channel; here they are those of the brightest channel, because a
     response that is not quite the true one would tint what takes its channels from different exposures.
     """
     stack, middle = latents.stack, latents.reference
-    table = response.table(level_count_of(stack.images[middle]))
+    count = level_count_of(stack.images[middle])
+    table = response.table(count)
     others = _OtherLight.none(stack.images[middle])
     for k, image in latents:
         if k != middle:
-            asked = _asks_brighter if k > middle else _asks_darker
-            least = SMALLEST_WEIGHT if k in (0, len(stack) - 1) else np.float32(0)
-            others.add(image, table / seconds[k], asked, least)
+            asked = (-np.inf, DARK) if k > middle else (BRIGHT, np.inf)
+            others.add(image, table / seconds[k], _weights(count, k, len(stack)), asked)
 
     def work(rows: slice) -> None:
         others.complete(response.light_of(stack, middle, rows) / seconds[middle], rows)
@@ -76,51 +79,72 @@ def _merged(latents: LatentImages, response: CameraResponse, seconds: NDArray[np
     return others.light
 
 
+def _weights(count: int, k: int, exposures: int) -> Plane:
+    """1 - |2x - 1| for `count` levels x; 1 for those that no darker (brighter) exposure shows better than k."""
+    weights = 1 - np.abs(2 * np.linspace(0, 1, count, dtype=np.float32) - 1)
+    if k == 0:
+        weights[count // 2 :] = 1
+    if k == exposures - 1:
+        weights[: count // 2] = 1
+    return weights
+
+
 @dataclass(frozen=True)
 class _OtherLight:
     """What the other exposures know of the pixels for which the reference asks.
 
-    `brightest`: the reference's brightest channel, HxW in its units; `light`: weighted sum of radiance,
+    `brightest`: the reference's brightest channel, HxW in [0, 1]; `light`: weighted sum of radiance,
     HxWx3; `weights`: HxW.
     """
 
-    brightest: Values
+    brightest: Plane
     light: Plane
     weights: Plane
 
     @classmethod
     def none(cls, reference: Values) -> _OtherLight:
-        brightest = cv2.max(cv2.max(reference[..., 0], reference[..., 1]), reference[..., 2])
+        brightest = _unit(cv2.max(cv2.max(reference[..., 0], reference[..., 1]), reference[..., 2]))
         return cls(brightest, np.zeros(reference.shape, np.float32), np.zeros(brightest.shape, np.float32))
 
-    def add(self, image: Values, radiance: Plane, asked: Asked, least: np.float32) -> None:
-        """Add a latent image's radiance, 3 x levels in `radiance`; `least` is its smallest weight."""
+    def add(self, image: Values, radiance: Plane, weights: Plane, asked: tuple[float, float]) -> None:
+        """Add a latent image where `brightest` lies between the two of `asked`.
+
+        `radiance`: 3 x levels; `weights`: what a pixel with such a brightest level counts.
+        """
+        steps = np.float32(1 if image.dtype == np.uint8 else len(weights) - 1)
 
         def work(rows: slice) -> None:
-            places = asked(self.brightest[rows])
-            colors = image[rows][places]
-            weight = least + 1 - np.abs(2 * _unit(colors.max(axis=1)) - 1)
-            self.light[rows][places] += weight[:, np.newaxis] * _looked_up(radiance, colors)
-            self.weights[rows][places] += weight
+            sums = self.light[rows], self.weights[rows]
+            _add_rows(image[rows], steps, radiance, weights, self.brightest[rows], asked, *sums)
 
         over_strips(image.shape[0], image.shape[1], work)
 
     def complete(self, own: Plane, rows: slice) -> None:
         """Replace some rows of `light` by the radiance of the reference and what it lacks of the others'."""
-        places = self.weights[rows] > 0
-        others = self.light[rows][places] / self.weights[rows][places][:, np.newaxis]
-        own[places] += (1 - _trust(self.brightest[rows][places])) * (others - own[places])
-        self.light[rows] = own
+        trust = _trust(self.brightest[rows])
+        share = 1 - trust
+        total = trust + share * self.weights[rows]
+        alone = total == 0  # no exposure says anything
+        trust[alone] = total[alone] = 1
+        self.light[rows] *= (share / total)[..., np.newaxis]
+        self.light[rows] += own * (trust / total)[..., np.newaxis]
 
 
-def _looked_up(table: Plane, colors: Values) -> Plane:
-    """What a 3 x levels table holds for Nx3 colors of the images' type."""
-    levels = (
-        colors
-        if colors.dtype == np.uint8
-        else np.rint(colors * np.float32(table.shape[1] - 1)).astype(np.uint16)
-    )
-    return np.stack([table[c][levels[:, c]] for c in range(3)], axis=1)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _add_rows(image, steps, radiance, weights, brightest, asked, light, total):  # type: ignore[no-untyped-def]
+    """light += w radiance[image], total += w where asked[0] < brightest < asked[1]; w = weights[max of image]."""
+    half = np.float32(0.5)
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if asked[0] < brightest[y, x] < asked[1]:
+                red = np.int64(image[y, x, 0] * steps + half)
+                green = np.int64(image[y, x, 1] * steps + half)
+                blue = np.int64(image[y, x, 2] * steps + half)
+                weight = weights[max(red, green, blue)]
+                light[y, x, 0] += weight * radiance[0, red]
+                light[y, x, 1] += weight * radiance[1, green]
+                light[y, x, 2] += weight * radiance[2, blue]
+                total[y, x] += weight
 
 
 def _response_and_seconds(stack: ExposureStack) -> tuple[CameraResponse, NDArray[np.float32]]:
@@ -149,20 +173,12 @@ def _fitting_seconds(stack: ExposureStack) -> NDArray[np.float32]:
     return np.cumprod([1.0, *steps]).astype(np.float32)
 
 
-def _asks_brighter(brightest: Values) -> NDArray[np.bool_]:
-    return _unit(brightest) < DARK
-
-
-def _asks_darker(brightest: Values) -> NDArray[np.bool_]:
-    return _unit(brightest) > BRIGHT
-
-
 def _unit(values: Values) -> Plane:
     """Encoded values in [0, 1]."""
     return LEVELS_8_BIT[values] if values.dtype == np.uint8 else values
 
 
-def _trust(brightest: Values) -> Plane:
-    """1 on [.1, .9], falling to 0 at 0 and 1, Nx1."""
-    values = _unit(brightest)[:, np.newaxis]
-    return np.clip(np.minimum(values, 1 - values) / np.float32(DARK), np.float32(0), np.float32(1))
+def _trust(brightest: Plane) -> Plane:
+    """1 on [.1, .75], falling to 0 at 0 and 1."""
+    dark, bright = brightest / np.float32(DARK), (1 - brightest) / np.float32(1 - BRIGHT)
+    return np.minimum(np.minimum(dark, bright), np.float32(1))
