@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from flask import Blueprint, Response, render_template
 from markupsafe import Markup
@@ -17,7 +19,10 @@ from study_app.lab.live_figures import LiveFigures, live_figures
 from study_app.lab.visits import Visit, catch_up, permissions, visit
 from study_app.outcomes import plots
 from study_app.statistics.rule import Rule, rule_from_json
+from study_app.storage.models import Study
 from study_app.web.running_application import database, settings
+
+MANY = 1000  # answers
 
 blueprint = Blueprint("live", __name__)
 
@@ -39,7 +44,8 @@ class Shown:
         """The part of the page that changes."""
         drawn = render_template(
             "lab/live_fragment.html", figures=self.figures, backup=self.backup, link=self.link,
-            plots=_plots(self.figures, self.rule), study=here.study, **permissions(here.experimenter),
+            plots=_plots(_Drawn.of(here.study, self.figures, self.rule)), study=here.study,
+            **permissions(here.experimenter),
         )  # fmt: skip
         return Markup(drawn)
 
@@ -78,11 +84,38 @@ def _shown(session: Session, here: Visit) -> Shown:
     )
 
 
-def _plots(figures: LiveFigures, rule: Rule) -> dict[str, plots.Plot] | None:
+@dataclass(frozen=True)
+class _Drawn:
+    """What the plots show; equal where nobody would see a difference.
+
+    A drawing takes longer than all figures of the page, and one vote more among thousands moves no bar by a pixel:
+    from MANY answers on it is drawn again for each hundredth more, and at once where anything but votes changes.
+    """
+
+    figures: LiveFigures = field(compare=False)
+    rule: Rule
+    study: str
+    shown: tuple[object, ...]
+
+    @classmethod
+    def of(cls, study: Study, figures: LiveFigures, rule: Rule) -> _Drawn:
+        answers = figures.counted + figures.cannot_tell + figures.technical
+        if answers < MANY:
+            return cls(figures, rule, study.public_id, (figures.certainties, figures.hours))
+        hours = tuple(hour for hour, _ in figures.hours)
+        others = (figures.states, figures.people.excluded, hours)
+        return cls(figures, rule, study.public_id, (*others, int(100 * math.log(answers))))
+
+
+@lru_cache(16)
+def _plots(drawn: _Drawn) -> dict[str, plots.Plot] | None:
+    figures = drawn.figures
     if not figures.certainties:
         return None
     labels, counts = zip(*figures.hours, strict=True)
     return {
-        "certainty": plots.certainty_histogram("Certainty of the leaders", figures.certainties, rule.p_best),
+        "certainty": plots.certainty_histogram(
+            "Certainty of the leaders", figures.certainties, drawn.rule.p_best
+        ),
         "pace": plots.bars("Answers per hour", ("hour", "answers"), labels, counts),
     }
