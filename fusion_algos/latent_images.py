@@ -24,7 +24,7 @@ from fusion_algos.intensity_mapping import Curves, re_exposed
 from fusion_algos.patch_match import NearestNeighbours, similarity, voted
 from fusion_algos.row_strips import over_strips
 from fusion_algos.row_windows import enlarged_rows
-from fusion_algos.scene_motion import Bytes, Mask, find_motion
+from fusion_algos.scene_motion import Bytes, Mask, Motion, find_motion
 from fusion_algos.stack import ExposureStack
 
 Plane = NDArray[np.float32]
@@ -142,12 +142,24 @@ def _repaired(reference: Bytes, source: Bytes, search: PatchSearch) -> tuple[Byt
     latent = _mixed(source, known, replaced)
     missing = motion.moved & motion.blind
     if not missing.any():
-        return latent, _Repair(replaced, np.zeros_like(replaced), motion.to_source, None)
+        return latent, _repair(motion, replaced, np.zeros_like(replaced), None)
     hole = Hole(latent, reference, source, _rounded(re_exposed(source, motion.to_reference)), _grown(missing))
     filled, field = search(hole)
     fetched = _feathered(missing)
     latent = _mixed(latent, filled, fetched * replaced)
-    return latent, _Repair(replaced, fetched, motion.to_source, field)
+    return latent, _repair(motion, replaced, fetched, field)
+
+
+def _repair(motion: Motion, replaced: Plane, fetched: Plane, field: NearestNeighbours | None) -> _Repair:
+    """The repair by two feathered masks; around what moved, a clipped reference has no share in it.
+
+    There patches give way to the exposure itself: the one level that stands for all that is clipped would draw an
+    outline. The small latent images keep it, as they only serve to find motion and patches.
+    """
+    around = motion.blind & ~motion.moved
+    replaced = np.where(around, replaced * fetched, replaced)
+    fetched = np.where(around & (fetched > 0), np.float32(1), fetched)
+    return _Repair(replaced, fetched, motion.to_source, field)
 
 
 def _grown(mask: Mask) -> Mask:

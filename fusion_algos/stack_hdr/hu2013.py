@@ -29,7 +29,7 @@ MARGIN = 16  # pixels around the hole in which the gradients are integrated
 @algorithm(
     title="HDR deghosting: how to deal with saturation?",
     cite="Hu, Gallo, Pulli, Sun: HDR deghosting: how to deal with saturation? CVPR 2013, 1163-1170",
-    revision=4,
+    revision=5,
 )
 def fuse(stack: ExposureStack) -> FusedImage:
     """Exposure fusion (Mertens 2009) of latent images in which all stands as in a reference exposure near the middle.

@@ -54,7 +54,7 @@ CONTRADICTED = 0.05  # of the largest weight: what has less trusted weight takes
     cite="Oh, Lee, Tai, Kweon: Robust high dynamic range imaging by rank minimization. IEEE TPAMI 37(6), "
     "1219-1232, 2015; Durand, Dorsey: Fast bilateral filtering for the display of high-dynamic-range images. "
     "ACM TOG 21(3), 2002",
-    revision=4,
+    revision=5,
 )
 def fuse(
     stack: ExposureStack, *, tolerance: float = 0.3, contrast: float = 20.0, response: str = "debevec"

@@ -28,7 +28,7 @@ DARK, BRIGHT = 0.1, 0.75  # between these encoded values the reference alone cou
     title="Robust patch-based HDR reconstruction of dynamic scenes",
     cite="Sen, Kalantari, Yaesoubi, Darabi, Goldman, Shechtman: Robust patch-based HDR reconstruction of "
     "dynamic scenes. ACM Transactions on Graphics 31(6), 203, 2012",
-    revision=7,
+    revision=8,
 )
 def fuse(stack: ExposureStack) -> FusedImage:
     """Radiance of a reference exposure near the middle, completed from the others where it is too dark or too bright.

@@ -1,5 +1,6 @@
 """Latent images: the exposures themselves where nothing moved, the reference's scene where something did."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from fusion_algos import ExposureStack, latent_images
 from fusion_algos.hole_filling import filled
 from fusion_algos.latent_images import find_latent_images, reference_exposure
 from fusion_algos.patch_match import similarity, voted
+from fusion_algos.scene_motion import find_motion
 from tests.fusion_algos.moving_scenes import exposed, moving_square, textured_background
 
 COLORS = [(0.6, 0.1, 0.08), (0.3, 0.3, 0.3), (0.002, 0.002, 0.002)]
@@ -78,6 +80,20 @@ def test_what_did_not_move_stays_as_it_is():
     scene = moving_square((0.3, 0.3, 0.3))
     for k, image in find_latent_images(scene.moving, search):
         np.testing.assert_array_equal(image[100:], scene.moving.images[k][100:])
+
+
+def test_a_soft_mover_before_a_clipped_sky_leaves_no_outline():
+    """Around its mask the exposure is right already: nothing there departs more than what patches fill in."""
+    scene = textured_background(120, 160, np.random.default_rng(5))
+    scene[:80] = np.linspace(0.6, 0.7, 160)[:, np.newaxis]  # white in the reference
+    scene[100:] = np.linspace(0.01, 0.2, 160)[:, np.newaxis]  # grays of which both exposures tell
+    disc = cv2.circle(np.zeros((120, 160)), (80, 40), 20, 1.0, cv2.FILLED)
+    veil = cv2.GaussianBlur(disc, (0, 0), 2)[..., np.newaxis]
+    dark, middle, bright = exposed(scene + veil * (0.01 - scene), 1), exposed(scene, 4), exposed(scene, 16)
+    latents = dict(find_latent_images(ExposureStack([dark, middle, bright], [1, 4, 16]), search))
+    departure = np.abs(latents[0][:75].astype(int) - exposed(scene, 1)[:75])
+    moved = find_motion(middle, dark).moved[:75]
+    assert departure[~moved].max() < departure[moved].max() <= 10
 
 
 def test_float_images_give_the_same_latent_images():
