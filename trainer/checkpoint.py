@@ -180,9 +180,17 @@ def code_version() -> str:
 
 
 def save_weights(
-    run: Path, name: str, parameters: Mapping[str, Any], weights: Mapping[str, Tensor], source: str
+    run: Path,
+    name: str,
+    parameters: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    source: str,
+    settings: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A run folder holding only a network's weights, as `import-caffe` makes it; FileExistsError if one is there."""
+    """A run folder holding only a network's weights, as `import-caffe` makes it; FileExistsError if one is there.
+
+    settings: of the training that made them, if it is known.
+    """
     path = best_file(run)
     if path.exists() or step_files(run):
         raise FileExistsError(f"{run} holds checkpoints already; give another --output")
@@ -193,7 +201,7 @@ def save_weights(
             "step": 0,
             "model": dict(weights),
             "ema": None,
-            "config": {},
+            "config": dict(settings or {}),
             "source": source,
         },
     )

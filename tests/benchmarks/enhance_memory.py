@@ -16,6 +16,7 @@ TITLE = "python -m trainer enhance: one JPEG in, one out, untrained networks, on
 COLUMNS = ("megapixels", "network", "seconds", "cpu seconds", "peak MiB", "MiB above imports, input, output")
 NETWORKS = ("lutgrid", "gain_unet", "sice_per_pixel", "sice_two_stage")
 LIMIT = 4096  # MiB for 24 megapixels
+AS_TRAINED = {"data": {"resize": "short_side", "short_side": 512}}  # as the presets of our networks say
 LEAST_ABOVE = 300  # MiB, aim of our own networks
 
 
@@ -59,9 +60,8 @@ def _enhanced(folder: Path, network: str, photo: Path) -> ProcessMeasurement:
 
     run_folder = folder / network
     if not run_folder.exists():
-        save_weights(
-            run_folder, network, {}, make_network(network, {}).state_dict(), "untrained, for the benchmark"
-        )
+        weights = make_network(network, {}).state_dict()
+        save_weights(run_folder, network, {}, weights, "untrained, for the benchmark", AS_TRAINED)
     output = folder / f"{network}-{photo.stem}"
     command = [sys.executable, "-m", "trainer", "enhance", str(run_folder), str(photo), "--device", "cpu"]
     return measure_process([*command, "--output", str(output), "--overwrite"])
