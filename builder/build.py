@@ -82,11 +82,11 @@ class ScenePlans(Mapping[str, ScenePlan]):
     """Scene -> plan, made anew whenever it is asked for: thousands of plans held at once would fill the memory."""
 
     def __init__(self, data: Path, settings: Settings, names: Sequence[str]) -> None:
-        self._data, self._settings, self._names = data, settings, names
+        self.data, self.settings, self._names = data, settings, names
         self._practice = practice_scenes(list(scene_names(data)), settings.preview.practice_scenes)
 
     def __getitem__(self, name: str) -> ScenePlan:
-        return plan_scene(read_scene(self._data, name), self._settings, is_practice=name in self._practice)
+        return plan_scene(read_scene(self.data, name), self.settings, is_practice=name in self._practice)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -125,8 +125,6 @@ def build(
     for name in selection.only:
         ledger.clear(name)  # asked for by name: another chance for what was quarantined
     index = SceneIndex(data, settings, selection)
-    finished: list[str] = []
-    unfinished: list[SceneTask] = []
     outcomes: list[Outcome] = []
 
     def record(plans: Iterable[ScenePlan]) -> None:
@@ -143,20 +141,30 @@ def build(
             index.broken[task.scene] = str(error)
         on_scene(task.scene, outcome)
 
-    planned = iter(index.plans.values())
+    finished, unfinished = _divided(index.plans, store, record)
+    for name in finished:
+        on_scene(name, None)
+    _run(settings, unfinished, ledger, settle)
+    return BuildReport(
+        len({*index.plans, *index.broken}), len(finished), tuple(outcomes), tuple(index.broken.items())
+    )
+
+
+def _divided(
+    plans: ScenePlans, store: Store, record: Callable[[Iterable[ScenePlan]], None]
+) -> tuple[list[str], list[SceneTask]]:
+    """Names of the scenes that are finished, and tasks of the others; all are recorded, some at a time."""
+    finished: list[str] = []
+    unfinished: list[SceneTask] = []
+    planned = iter(plans.values())
     while some := list(islice(planned, SCENES_PER_TRANSACTION)):
         record(some)
         for plan in some:
             if plan.is_finished(store):
                 finished.append(plan.scene.name)
             else:
-                unfinished.append(_task(data, settings, plan))
-    for name in finished:
-        on_scene(name, None)
-    _run(settings, unfinished, ledger, settle)
-    return BuildReport(
-        len(index.plans) + len(index.broken), len(finished), tuple(outcomes), tuple(index.broken.items())
-    )
+                unfinished.append(_task(plans.data, plans.settings, plan))
+    return finished, unfinished
 
 
 def _task(data: Path, settings: Settings, plan: ScenePlan) -> SceneTask:

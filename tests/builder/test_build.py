@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from builder.build import SceneIndex, Selection, Shard
+from builder.build import SceneIndex, Selection, Shard, build
 from builder.catalog import Candidate, DamagedCopy, Scene, catalog_url, open_catalog
 from builder.execution.ledger import Ledger
 from builder.images import read_image
@@ -176,6 +176,21 @@ def test_lost_pictures_are_made_again_the_same(own_copy, built):
     assert {path: content for path, content in expected.items() if not path.startswith("cache")} == {
         path: content for path, content in contents.items() if not path.startswith("cache")
     }
+
+
+def test_a_record_broken_while_its_scene_is_made_is_reported_and_stops_nothing(own_copy, monkeypatch):
+    def break_and_settle(settings, tasks, ledger, settle):
+        (own_copy / "originals" / "interior" / "scene.json").write_text("{")
+        for task in tasks:
+            settle(task, None)
+
+    monkeypatch.setattr("builder.build._run", break_and_settle)
+    settled = []
+    chosen = Selection(only=("interior", "sunset"))
+    report = build(own_copy, Settings(), chosen, None, lambda scene, outcome: settled.append(scene))
+    assert sorted(settled) == ["interior", "sunset"]
+    assert [scene for scene, _ in report.broken] == ["interior"]
+    assert report.scenes == 2
 
 
 def test_a_changed_parameter_is_a_new_file_and_the_old_stays(own_copy):

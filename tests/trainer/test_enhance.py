@@ -19,14 +19,18 @@ GREY = np.full((40, 56, 3), 100, np.uint8)
 BRIGHTER = 100 + round(0.1 * 255)
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A run folder whose network is Brighter."""
+def every_run_is(network, monkeypatch):
     monkeypatch.setattr(
         trainer.commands.enhance,
         "load_enhancer",
-        lambda run, **keywords: Enhancer(trained(Brighter()), **keywords),
+        lambda run, **keywords: Enhancer(trained(network), **keywords),
     )
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run folder whose network is Brighter."""
+    every_run_is(Brighter(), monkeypatch)
     folder = tmp_path / "run"
     folder.mkdir()
     return folder
@@ -80,11 +84,7 @@ def test_results_in_the_folder_itself_are_not_taken_for_photographs(run, photos)
 @pytest.fixture
 def lit(run, monkeypatch):
     """The run's network estimates light: what sRGB says."""
-    monkeypatch.setattr(
-        trainer.commands.enhance,
-        "load_enhancer",
-        lambda run, **keywords: Enhancer(trained(Decoding()), **keywords),
-    )
+    every_run_is(Decoding(), monkeypatch)
 
 
 @pytest.mark.usefixtures("lit")
