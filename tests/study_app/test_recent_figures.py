@@ -16,6 +16,9 @@ from study_app.lab import recent_figures
 from study_app.lab.recent_figures import FRESH, OLDEST, Dated, RecentFigures
 from study_app.storage import audit
 from study_app.storage.models import Study
+from tests.study_app.conftest import StudyClient
+from tests.study_app.lab_visitors import add_experimenter, raters_of
+from tests.study_app.scenery import RaterFactory
 
 
 @pytest.fixture
@@ -113,3 +116,15 @@ def test_a_thread_that_fails_is_tried_again(look, moved, monkeypatch: pytest.Mon
     assert look().figures == 1
     wait_for_the_thread()
     assert look().figures == 2
+
+
+@pytest.mark.usefixtures("slow")
+@pytest.mark.parametrize("page", ["raters", "algorithms"])
+def test_pages_say_of_when_kept_figures_are(
+    client: StudyClient, catalog: Catalog, study: Study, new_rater: RaterFactory, page: str
+) -> None:
+    raters_of(new_rater, 1)
+    client.sign_in_experimenter(add_experimenter(catalog, "analyst"))
+    first, second = (client.get(f"/lab/studies/{study.public_id}/{page}").text for _ in range(2))
+    assert "Figures of <time" not in first
+    assert "Figures of <time" in second
