@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -43,7 +44,14 @@ def application() -> Flask:
     app = create_app(settings)
     app.extensions["hourly_backup"] = HourlyBackup(settings)
     app.extensions["hourly_backup"].start()  # in each worker; whoever comes first makes it
+    freeze_what_is_loaded()
     return app
+
+
+def freeze_what_is_loaded() -> None:
+    """Take what stays for good out of the garbage collector's rounds: one over all of it makes a page wait 0.2 s."""
+    gc.collect()
+    gc.freeze()
 
 
 def require_safe_address(host: str, settings: StudySettings, environment: Mapping[str, str]) -> None:
@@ -114,6 +122,7 @@ def run(settings: StudySettings, host: str, port: int) -> None:
         signal.signal(signal.SIGTERM, _stop)
         hourly = HourlyBackup(settings)
         hourly.start()
+        freeze_what_is_loaded()
         try:
             waitress.serve(
                 app,

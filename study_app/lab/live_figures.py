@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, cast, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer, joinedload
 
+from builder.catalog import Scene
 from study_app.counting.counted_answers import excluded_rater_ids
 from study_app.lab.forecast import Forecast, forecast
 from study_app.statistics.rule import Rule
@@ -65,7 +66,9 @@ def live_figures(session: Session, study: Study, rule: Rule, at: datetime) -> Li
     """The study as it stands, times cut to the minute so that nothing changes without cause."""
     at = at.replace(second=0, microsecond=0)
     rows = session.scalars(
-        select(StudyScene).where(StudyScene.study_id == study.id, StudyScene.role == "real")
+        select(StudyScene)
+        .where(StudyScene.study_id == study.id, StudyScene.role == "real")
+        .options(joinedload(StudyScene.scene).load_only(Scene.name), defer(StudyScene.points))
     ).all()
     states = {state: sum(row.state == state for row in rows) for state in SCENE_STATES}
     answers = _answers(session, study, since=at - timedelta(hours=1))
@@ -135,12 +138,10 @@ def _people(session: Session, study: Study, at: datetime) -> People:
             func.count().filter(Rater.simulated),
         ).where(Rater.study_id == study.id)
     ).one()
-    at_work = session.scalar(
-        select(func.count(Assignment.rater_id.distinct()))
-        .join(Rater, Rater.id == Assignment.rater_id)
-        .join(Vote, Vote.assignment_id == Assignment.id)
-        .where(Rater.study_id == study.id, Vote.server_at > at - ACTIVE)
-    )
+    # subqueries: as a join it would read all votes of all raters, whatever their time
+    answered = select(Vote.assignment_id).where(Vote.server_at > at - ACTIVE)
+    by = select(Assignment.rater_id).where(Assignment.id.in_(answered))
+    at_work = session.scalar(select(func.count()).where(Rater.study_id == study.id, Rater.id.in_(by)))
     excluded = len(excluded_rater_ids(session, study))
     return People(joined, at_work or 0, finished, excluded, simulated)
 

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, defer, joinedload, selectinload
 from werkzeug.wrappers import Response
 
-from builder.catalog import Scene
+from builder.catalog import Candidate, Scene
 from study_app import clock
 from study_app.counting import tally
 from study_app.counting.league_rows import algorithms
@@ -143,7 +143,9 @@ def _lines(session: Session, study: Study, state: str | None) -> list[Line]:
         .where(StudyScene.study_id == study.id, StudyScene.role == "real")
         .order_by(Scene.name)
         .options(
-            joinedload(StudyItem.candidate), selectinload(StudyItem.aliases).joinedload(ItemAlias.candidate)
+            defer(StudyScene.points),
+            joinedload(StudyItem.candidate).load_only(Candidate.algorithm),
+            selectinload(StudyItem.aliases).joinedload(ItemAlias.candidate).load_only(Candidate.algorithm),
         )
     )
     if state is not None:

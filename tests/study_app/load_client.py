@@ -134,15 +134,20 @@ class Browser:
 
 
 class SimulatedRater:
-    """Joins by a lab link and rates until nothing is left. Some double-click, some change their mind."""
+    """Joins by a lab link and rates until nothing is left. Some double-click, some change their mind.
+
+    `think_seconds` go into each trial, `read_seconds` into each page before it that asks for something.
+    """
 
     def __init__(
-        self, port: int, invitation: str, knowledge: Knowledge, *, seed: int, think_seconds: float
-    ) -> None:
+        self, port: int, invitation: str, knowledge: Knowledge, *, seed: int, think_seconds: float,
+        read_seconds: float = 0.0,
+    ) -> None:  # fmt: skip
         self._dice = random.Random(seed)
         self.record = Record()
         self._browser = Browser(port, self.record, self._dice)
-        self._invitation, self._knowledge, self._think_seconds = invitation, knowledge, think_seconds
+        self._invitation, self._knowledge = invitation, knowledge
+        self._think_seconds, self._read_seconds = think_seconds, read_seconds
 
     def run(self) -> Record:
         """The whole way; raises GaveUp where it ends before its end."""
@@ -152,7 +157,7 @@ class SimulatedRater:
 
     def _walk(self) -> None:
         self._browser.get(f"/join/{self._invitation}")
-        self._expect(self._browser.submit(f"/join/{self._invitation}", {}), 303)
+        self._submit(f"/join/{self._invitation}", {})
         page = self._next_page()
         while page != "/finish":
             STEPS[page](self)
@@ -160,6 +165,10 @@ class SimulatedRater:
 
     def _next_page(self) -> str:
         return self._expect(self._browser.get("/next"), 303).headers["Location"]
+
+    def _submit(self, path: str, fields: Mapping[str, str]) -> None:
+        time.sleep(self._read_seconds * self._dice.uniform(0.5, 1.5))
+        self._expect(self._browser.submit(path, fields), 303)
 
     def _expect(self, answer: Answer, *statuses: int) -> Answer:
         if answer.status not in statuses:
@@ -169,7 +178,7 @@ class SimulatedRater:
     def consent(self) -> None:
         page = self._browser.get("/consent").text()
         if found := re.search(r'name="text" value="([^"]+)"', page):
-            self._browser.submit("/consent", {"agree": "yes", "text": found[1]})
+            self._submit("/consent", {"agree": "yes", "text": found[1]})
 
     def check_display(self) -> None:
         page = self._browser.get("/display-check").text()
@@ -185,18 +194,18 @@ class SimulatedRater:
         sizes = {"viewport_width": 1920, "viewport_height": 1000, "screen_width": 1920, "screen_height": 1080}
         rest = {"dpr": "1", "scale": "1", "pointer": "fine", "gamut": "srgb", "even": "yes", "tried": "0"}
         numbers = {name: str(value) for name, value in {**seen, **sizes}.items()}
-        self._expect(self._browser.submit("/display-check", {**rest, **numbers}), 303)
+        self._submit("/display-check", {**rest, **numbers})
 
     def check_colours(self) -> None:
         page = self._browser.get("/colour-vision").text()
         digits = self._knowledge.plate_digits(self._browser.cookies["study"])
         if found := re.search(r'name="plate" value="(\d)"', page):
             fields = {"plate": found[1], "answer": digits[int(found[1])]}
-            self._expect(self._browser.submit("/colour-vision", fields), 303)
+            self._submit("/colour-vision", fields)
 
     def read_instructions(self) -> None:
         self._browser.get("/instructions")
-        self._expect(self._browser.submit("/instructions", {}), 303)
+        self._submit("/instructions", {})
 
     def rest(self) -> None:
         self._browser.get("/break")

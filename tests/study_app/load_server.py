@@ -18,6 +18,7 @@ from study_app import create_app
 from study_app.lab import managing, results
 from study_app.rater_pages import images, joining, trial_page
 from study_app.rating import sittings
+from study_app.serving import freeze_what_is_loaded
 from study_app.settings import load_study_settings
 
 IMPORTED_AHEAD = (
@@ -60,4 +61,5 @@ def application() -> DiesBeforeReply:
     """The factory that gunicorn calls in each worker."""
     sittings.BREAK_LENGTH = timedelta(seconds=float(os.environ["LOAD_BREAK_SECONDS"]))
     app = create_app(load_study_settings(Path(os.environ["STUDY_DATA"])))
+    freeze_what_is_loaded()
     return DiesBeforeReply(app, Path(os.environ["LOAD_KILL_FILE"]))

@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from dataclasses import astuple
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from builder.catalog import Catalog
 from study_app.counting import tally
+from study_app.lab.live_figures import live_figures
 from study_app.statistics.rule import Rule
 from study_app.storage.models import AuditEvent, Exclusion, Rater, Study, StudyScene
 from tests.study_app.conftest import StudyClient
@@ -138,6 +140,19 @@ def test_an_unchanged_fragment_costs_304(
     changed = analyst.get(f"{base}/fragment", headers={"If-None-Match": first.headers["ETag"]})
     assert changed.status_code == 200
     assert changed.headers["ETag"] != first.headers["ETag"]
+
+
+def test_who_answered_within_a_quarter_of_an_hour_is_at_work(
+    catalog: Catalog, study: Study, rule: Rule, new_rater: RaterFactory
+) -> None:
+    long_gone, fresh, silent = raters_of(new_rater, 3)
+    now = START + timedelta(hours=2)
+    with catalog.writing() as session:
+        for scene in scenes_of(session, study)[:2]:
+            add_vote(session, long_gone, scene, [0], at=now - timedelta(minutes=16))
+            add_vote(session, fresh, scene, [1], at=now - timedelta(minutes=14))
+        shown = live_figures(session, session.get_one(Study, study.id), rule, now)
+    assert (shown.people.joined, shown.people.at_work) == (len([long_gone, fresh, silent]), 1)
 
 
 def test_votes_that_the_cache_missed_are_seen_by_the_next_reader(

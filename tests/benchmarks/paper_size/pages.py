@@ -29,7 +29,9 @@ from tests.study_app.raters_load import FACTORY, SECRET, knowledge_of
 from tests.study_app.servers import Gunicorn
 
 COLUMNS = ("page", "requests", "median ms", "p95 ms", "longest ms")
-RATERS, VOTES, PACE = 30, 15_000, 10.0  # seconds that a rater thinks: six times as fast as people
+RATERS, VOTES = 30, 15_000
+PACE = 10.0  # seconds that a rater thinks about a trial: six times as fast as people
+READ = 1.0  # seconds before a rater sends a page on the way to the first trial: consent, a plate of digits
 ROUNDS = 40  # of all the experimenter's pages
 PAUSE = 0.5  # seconds of the experimenter before the next page
 GOAL = 300.0
@@ -50,18 +52,17 @@ def measure_pages(data: Path) -> Report:
     try:
         token, knowledge, votes = _opened(catalog)
         with _served(copy) as server:
-            raters = [
-                # seeds of their own in each run: a seed is also that of the votes' keys, which belong to one rater
-                SimulatedRater(server.port, token, knowledge, seed=RATERS * votes + n, think_seconds=PACE)
-                for n in range(RATERS)
-            ]
+            # seeds of their own in each run: a seed is also that of the votes' keys, which belong to one rater
+            seeds = (RATERS * votes + n for n in range(RATERS))
+            raters = [_rater(server.port, token, knowledge, seed) for seed in seeds]
             found = _visited(server.port, raters, laboratory_pages(catalog, copy))
     finally:
         catalog.close()
     rows = tuple(_row(name, times) for name, times in sorted(found.items()))
     notes = (
-        f"{votes:,} votes before; {RATERS} raters, one answer each {PACE:.0f} s; the experimenter opens a page each "
-        f"{PAUSE} s; goal {GOAL:.0f} ms at p95",
+        f"{votes:,} votes before; {RATERS} raters, one answer each {PACE:.0f} s, come in at once and read each page "
+        f"before the first trial for {READ:.0f} s; the experimenter opens a page each {PAUSE} s; goal {GOAL:.0f} ms at "
+        "p95",
     )
     return Report(
         "Pages of the study at this size, over HTTP from gunicorn of 4 x 4, SQLite", COLUMNS, rows, notes
@@ -98,6 +99,10 @@ def _opened(catalog: Catalog) -> tuple[str, Knowledge, int]:
             max_uses=10 * RATERS, expires_at=at + timedelta(days=1), at=at,
         )  # fmt: skip
         return token, knowledge_of(session), session.scalar(select(func.count(Vote.id))) or 0
+
+
+def _rater(port: int, token: str, knowledge: Knowledge, seed: int) -> SimulatedRater:
+    return SimulatedRater(port, token, knowledge, seed=seed, think_seconds=PACE, read_seconds=READ)
 
 
 @contextmanager
