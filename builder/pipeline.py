@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.atomic_files import CannotWrite
-from builder.execution.ledger import Ledger, Step
+from builder.execution.ledger import Ledger
+from builder.execution.step import Step
 from builder.execution.tasks import WHOLE_TASK
 from builder.images import read_image
 from builder.plan import ScenePlan, plan_scene
@@ -113,7 +114,7 @@ class _SceneWork:
         return self.aligned.stack()
 
     def _step(self, step: str) -> Step:
-        return self.ledger.step(self.name, step, timeout_seconds=self.settings.run.timeout_seconds)
+        return Step(self.ledger, self.name, step, timeout_seconds=self.settings.run.timeout_seconds)
 
     def _candidate(self, algorithm: str) -> None:
         """Make one candidate and its preview unless they are there; an algorithm that fails is counted."""

@@ -1,26 +1,18 @@
 """Small files that tell what runs now and what failed: `running/` and `failures/`, one JSON file each.
 
-They are written atomically and only ever by the process that works on that scene (or by the parent, once that
-process is dead), so they need no lock and serve several processes and hosts on a shared folder.
+`step.py` keeps them while a step runs; the parent charges what a dead worker left. They are written atomically and
+only ever by the process that works on that scene (or by the parent, once that process is dead), so they need no
+lock and serve several processes and hosts on a shared folder.
 """
 
 from __future__ import annotations
 
-import faulthandler
-import math
-import os
 import socket
-import threading
-import time
 import traceback
-from contextvars import ContextVar, Token
-from dataclasses import asdict, dataclass, replace
-from functools import cache
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 from urllib.parse import quote
-from uuid import uuid4
 
 import psutil
 
@@ -79,15 +71,6 @@ class Ledger:
 
     root: Path
 
-    def step(self, scene: str, step: str, *, timeout_seconds: float | None = None) -> Step:
-        """Context in which a step of a scene runs; success clears its record, an exception is put on it.
-
-        While it runs a marker file names it. A step that outlives its timeout ends the process, even inside
-        native code, and leaves the stack beside the marker. Steps may be nested; the shorter time holds.
-        Raises QuarantinedError on entry if the step has killed its worker twice.
-        """
-        return Step(self, scene, step, timeout_seconds)
-
     def is_quarantined(self, scene: str, step: str) -> bool:
         """Whether this step has killed its worker so often that it should be skipped."""
         return self.kills(scene, step) >= QUARANTINE_KILLS
@@ -119,14 +102,11 @@ class Ledger:
         """Note the exception that ended a step; that of a quarantined step is on record already."""
         if isinstance(error, QuarantinedError):
             return error.failure
-        short = is_out_of_memory(error)
-        if short:
-            Step.note_shortage()
         known = self.failure(scene, step)
         failure = Failure(
             scene,
             step,
-            "memory" if short else "error",
+            "memory" if is_out_of_memory(error) else "error",
             f"{type(error).__name__}: {error}",
             known.kills if known else 0,
             "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS:],
@@ -177,7 +157,7 @@ class Ledger:
         failure = self.record_kill(
             scene, marker.step, reason, stack=frames, kind=kind, process=marker.process
         )
-        self._remove_marker(scene)
+        self.remove_marker(scene)
         return failure
 
     def forget_interrupted(self, scene: str) -> None:
@@ -187,7 +167,7 @@ class Ledger:
         """
         if self._stack(scene):
             self.charge_death(scene)
-        self._remove_marker(scene)
+        self.remove_marker(scene)
 
     def charge_lost_attempt(self, scene: str) -> Failure | None:
         """On the worker, before a task: charge the marker of an attempt that died (dask tries again)."""
@@ -211,119 +191,10 @@ class Ledger:
         path = self.stack_path(scene)
         return path.read_text(errors="replace") if path.is_file() else ""
 
-    def _remove_marker(self, scene: str) -> None:
+    def remove_marker(self, scene: str) -> None:
+        """Forget what is under way in this scene, and the stack beside it."""
         self.marker_path(scene).unlink(missing_ok=True)
         self.stack_path(scene).unlink(missing_ok=True)
-
-
-# The step that encloses the code that runs now. The watchdog of `faulthandler` is one per process: an inner
-# step takes it over and must give it back.
-_current: ContextVar[Step | None] = ContextVar("current step", default=None)
-
-
-class Step:
-    """One step while it runs: marker, watchdog, and in the end its record. Made by `Ledger.step`."""
-
-    def __init__(self, ledger: Ledger, scene: str, step: str, timeout_seconds: float | None) -> None:
-        self.failure: Failure | None = None
-        self.short_of_memory = False
-        self._ledger = ledger
-        self._scene = scene
-        self._step = step
-        self._timeout_seconds = math.inf if timeout_seconds is None else timeout_seconds
-        self._deadline = math.inf
-        self._error: BaseException | None = None
-
-    def __enter__(self) -> Step:
-        known = self._ledger.failure(self._scene, self._step)
-        if known and known.kills >= QUARANTINE_KILLS:
-            self.failure = replace(known, kind="quarantined")
-            raise QuarantinedError(self.failure)
-        self._outer = _current.get()
-        outer_deadline = self._outer._deadline if self._outer else math.inf
-        self._deadline = min(time.monotonic() + self._timeout_seconds, outer_deadline)
-        if self._outer is None or not self._is_taken_over():
-            self._mark()
-        self._stack_file = self._ledger.stack_path(self._scene).open("a")
-        self._owns_crash_handler = not faulthandler.is_enabled()
-        if self._owns_crash_handler:
-            faulthandler.enable(self._stack_file)
-        self._arm()
-        self._token: Token[Step | None] = _current.set(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._disarm()
-        if error is None:
-            self.failure = None
-            self._ledger.clear(self._scene, self._step)
-        elif isinstance(error, Exception) and error is not self._error:
-            self.failure = self._ledger.record_error(self._scene, self._step, error)
-            self._error = error
-        _current.reset(self._token)
-        if self._outer is None:
-            self._unmark()
-        else:
-            self._return_to(self._outer)
-
-    @staticmethod
-    def note_shortage() -> None:
-        """Tell all steps under way here that memory was short in one of them."""
-        step = _current.get()
-        while step is not None:
-            step.short_of_memory = True
-            step = step._outer
-
-    def _return_to(self, outer: Step) -> None:
-        if outer._scene != self._scene:
-            self._unmark()
-        if self._error is not None:
-            outer._error, outer.failure = self._error, self.failure
-        if not outer._is_taken_over():
-            outer._mark()
-        outer._arm()
-
-    def _is_taken_over(self) -> bool:
-        """Whether another process works on the scene: this one's host was cut off, and its results are late."""
-        content = read_record(self._ledger.marker_path(self._scene))
-        return content is not None and Running(**content).process != _name_of_process(os.getpid())
-
-    def _unmark(self) -> None:
-        if not self._is_taken_over():
-            self._ledger._remove_marker(self._scene)
-
-    def _mark(self) -> None:
-        seconds = self._deadline - time.monotonic()
-        marker = Running(
-            self._scene,
-            self._step,
-            socket.gethostname(),
-            os.getpid(),
-            threading.get_ident(),
-            time.time(),
-            None if math.isinf(seconds) else round(seconds, 3),
-            _name_of_process(os.getpid()),
-        )
-        write_record(self._ledger.marker_path(self._scene), asdict(marker))
-
-    def _arm(self) -> None:
-        if not math.isinf(self._deadline):
-            seconds = max(0.001, self._deadline - time.monotonic())
-            faulthandler.dump_traceback_later(seconds, exit=True, file=self._stack_file)
-
-    def _disarm(self) -> None:
-        faulthandler.cancel_dump_traceback_later()
-        if self._owns_crash_handler:
-            faulthandler.disable()
-        self._stack_file.close()
-
-
-@cache
-def _name_of_process(pid: int) -> str:
-    """The name of this process; by its number, since a forked one is another."""
-    return uuid4().hex
 
 
 def _is_alive(marker: Running) -> bool:

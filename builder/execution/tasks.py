@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from builder.execution.executor import ExecutorSpec, SerialExecutor, WorkerExecutor, make_executor
 from builder.execution.ledger import Failure, Ledger
 from builder.execution.resources import memory_cap, memory_per_worker, one_thread
+from builder.execution.step import Step
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,7 +39,7 @@ def run_tasks(
     `function` and tasks must be picklable, `name(task)` (the scene) unique. Tasks are drawn as workers get
     free; each may take `memory_bytes`. A task whose worker died or timed out, or that lacked memory, is run
     again after the others, alone and with 80 % of the free memory; so are `oversize` ones. A step that killed
-    its worker twice is quarantined: `ledger.step` refuses it, and the rest of its task is done without it.
+    its worker twice is quarantined: `Step` refuses it, and the rest of its task is done without it.
     On KeyboardInterrupt running tasks end, no other starts, and it is raised again.
     """
     run = _Run(function, spec, ledger, name, on_result, memory_bytes)
@@ -86,7 +87,7 @@ def _run_alone(job: _Job[T, R]) -> _Finished[R]:
 
 
 def _run(job: _Job[T, R], memory_bytes: int | None) -> _Finished[R]:
-    step = job.ledger.step(job.scene, WHOLE_TASK)
+    step = Step(job.ledger, job.scene, WHOLE_TASK)
 
     def enclosed() -> R:
         with step:

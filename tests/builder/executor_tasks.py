@@ -17,6 +17,7 @@ import numpy as np
 
 from builder.execution.executor import ExecutorSpec
 from builder.execution.ledger import Ledger
+from builder.execution.step import Step
 from builder.execution.tasks import run_tasks
 
 STEPS = ("align", "mertens2009", "li2013")
@@ -46,7 +47,7 @@ def build_scene(task: SceneTask) -> dict[str, int]:
     for step in STEPS:
         if step != "align" and ledger.is_quarantined(task.scene, step):
             continue
-        with ledger.step(task.scene, step, timeout_seconds=task.timeout_seconds):
+        with Step(ledger, task.scene, step, timeout_seconds=task.timeout_seconds):
             if step == task.poison and (task.attempts == 0 or count_call(task) <= task.attempts):
                 HARMS[task.harm]()
             done[step] = expected_number(task, step)
@@ -57,7 +58,7 @@ def build_scene_catching(task: SceneTask) -> str:
     """One algorithm whose MemoryError is caught and noted, as the pipeline does with exceptions."""
     ledger = Ledger(task.folder)
     try:
-        with ledger.step(task.scene, "mertens2009"):
+        with Step(ledger, task.scene, "mertens2009"):
             if count_call(task) <= task.attempts:
                 raise_memory_error()
     except MemoryError as error:

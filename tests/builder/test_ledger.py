@@ -18,6 +18,7 @@ import pytest
 from builder.execution.executor import LocalExecutor
 from builder.execution.ledger import Ledger, QuarantinedError
 from builder.execution.record_files import write_record
+from builder.execution.step import Step
 from tests.builder import executor_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,21 +30,21 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def die_in_step(ledger: Ledger, harm: str, timeout_seconds: float | None) -> None:
-    with ledger.step("church", "mertens2009", timeout_seconds=timeout_seconds):
+    with Step(ledger, "church", "mertens2009", timeout_seconds=timeout_seconds):
         executor_tasks.fail_by(harm)
 
 
 def die_in_outer_step(ledger: Ledger, harm: str, timeout_seconds: float) -> None:
     """The outer step's time must hold again once an inner step, with a time of its own, has ended."""
-    with ledger.step("church", "align", timeout_seconds=timeout_seconds):
-        with ledger.step("church", "warp", timeout_seconds=60):
+    with Step(ledger, "church", "align", timeout_seconds=timeout_seconds):
+        with Step(ledger, "church", "warp", timeout_seconds=60):
             pass
         executor_tasks.fail_by(harm)
 
 
 def die_in_inner_step(ledger: Ledger, harm: str, timeout_seconds: float) -> None:
-    outer = ledger.step("church", "align", timeout_seconds=timeout_seconds)
-    with outer, ledger.step("church", "warp", timeout_seconds=60):
+    outer = Step(ledger, "church", "align", timeout_seconds=timeout_seconds)
+    with outer, Step(ledger, "church", "warp", timeout_seconds=60):
         executor_tasks.fail_by(harm)
 
 
@@ -57,7 +58,7 @@ def leftovers(ledger: Ledger) -> list[str]:
 
 
 def test_a_marker_names_the_step_while_it_runs(ledger: Ledger) -> None:
-    with ledger.step("church", "align", timeout_seconds=600):
+    with Step(ledger, "church", "align", timeout_seconds=600):
         (running,) = ledger.running()
         assert (running.scene, running.step, running.pid) == ("church", "align", os.getpid())
         assert running.host == socket.gethostname()
@@ -71,9 +72,9 @@ def test_a_marker_names_the_step_while_it_runs(ledger: Ledger) -> None:
 
 def test_nested_and_successive_steps_name_the_innermost(ledger: Ledger) -> None:
     names = []
-    with ledger.step("church", "task"):
+    with Step(ledger, "church", "task"):
         for step in ("align", "mertens2009"):
-            with ledger.step("church", step, timeout_seconds=600):
+            with Step(ledger, "church", step, timeout_seconds=600):
                 names += [running.step for running in ledger.running()]
             names += [running.step for running in ledger.running()]
     assert names == ["align", "task", "mertens2009", "task"]
@@ -81,15 +82,15 @@ def test_nested_and_successive_steps_name_the_innermost(ledger: Ledger) -> None:
 
 
 def test_steps_of_different_scenes_have_markers_of_their_own(ledger: Ledger) -> None:
-    with ledger.step("church", "align"):
-        with ledger.step("bridge", "align"):
+    with Step(ledger, "church", "align"):
+        with Step(ledger, "bridge", "align"):
             assert [running.scene for running in ledger.running()] == ["bridge", "church"]
         assert [running.scene for running in ledger.running()] == ["church"]
 
 
 def test_an_exception_is_recorded_once_and_success_clears_it(ledger: Ledger) -> None:
-    task = ledger.step("church", "task")
-    with pytest.raises(ValueError, match="odd size"), task, ledger.step("church", "li2013"):
+    task = Step(ledger, "church", "task")
+    with pytest.raises(ValueError, match="odd size"), task, Step(ledger, "church", "li2013"):
         raise ValueError("odd size")
     (failure,) = ledger.failures()
     assert (failure.scene, failure.step, failure.kind) == ("church", "li2013", "error")
@@ -98,21 +99,21 @@ def test_an_exception_is_recorded_once_and_success_clears_it(ledger: Ledger) -> 
     assert task.failure == failure
     assert 'raise ValueError("odd size")' in failure.traceback
     assert leftovers(ledger) == []
-    with ledger.step("church", "li2013"):
+    with Step(ledger, "church", "li2013"):
         pass
     assert ledger.failures() == ()
 
 
 def test_an_error_handled_within_a_task_is_not_held_against_the_task(ledger: Ledger) -> None:
-    task = ledger.step("church", "task")
-    with task, pytest.raises(ValueError, match="odd size"), ledger.step("church", "li2013"):
+    task = Step(ledger, "church", "task")
+    with task, pytest.raises(ValueError, match="odd size"), Step(ledger, "church", "li2013"):
         raise ValueError("odd size")
     assert task.failure is None
     assert [failure.step for failure in ledger.failures()] == ["li2013"]
 
 
 def test_an_interrupt_is_nobodys_failure(ledger: Ledger) -> None:
-    with pytest.raises(KeyboardInterrupt), ledger.step("church", "align"):
+    with pytest.raises(KeyboardInterrupt), Step(ledger, "church", "align"):
         raise KeyboardInterrupt
     assert ledger.failures() == ()
     assert leftovers(ledger) == []
@@ -127,7 +128,7 @@ def test_an_interrupt_is_nobodys_failure(ledger: Ledger) -> None:
     ],
 )
 def test_want_of_memory_is_a_kind_of_its_own(ledger: Ledger, error: Exception, kind: str) -> None:
-    with pytest.raises(type(error)), ledger.step("church", "align") as step:
+    with pytest.raises(type(error)), Step(ledger, "church", "align") as step:
         raise error
     assert ledger.failures()[0].kind == kind
     assert step.short_of_memory == (kind == "memory")
@@ -141,7 +142,7 @@ def test_two_kills_put_the_step_in_quarantine(ledger: Ledger) -> None:
     assert (ledger.kills("church", "li2013"), ledger.is_quarantined("church", "li2013")) == (2, True)
     assert ledger.failure("church", "li2013").kind == "quarantined"
     expected = "scene 'church': step 'li2013' is quarantined: timed out after 600 s"
-    with pytest.raises(QuarantinedError, match=expected), ledger.step("church", "li2013"):
+    with pytest.raises(QuarantinedError, match=expected), Step(ledger, "church", "li2013"):
         pytest.fail("the step began")
     assert not ledger.is_quarantined("church", "align")
     assert not ledger.is_quarantined("bridge", "li2013")
@@ -152,8 +153,8 @@ def test_a_refused_step_stays_on_record_as_quarantined(ledger: Ledger) -> None:
         ledger.record_kill("church", "align", "its process was killed")
     with (
         pytest.raises(QuarantinedError) as raised,
-        ledger.step("church", "task"),
-        ledger.step("church", "align"),
+        Step(ledger, "church", "task"),
+        Step(ledger, "church", "align"),
     ):
         pytest.fail("the step began")
     ledger.record_error("church", "align", raised.value)
@@ -163,7 +164,7 @@ def test_a_refused_step_stays_on_record_as_quarantined(ledger: Ledger) -> None:
 
 def test_success_forgives_a_kill(ledger: Ledger) -> None:
     ledger.record_kill("church", "align", "its process was killed")
-    with ledger.step("church", "align"):
+    with Step(ledger, "church", "align"):
         pass
     assert ledger.kills("church", "align") == 0
     assert ledger.failures() == ()
@@ -191,7 +192,7 @@ def test_any_scene_name_has_files_of_its_own(ledger: Ledger, other: str) -> None
     assert {failure.scene for failure in ledger.failures()} == {"Church", other}
     names = {path.name.casefold() for path in (ledger.root / "failures").iterdir()}
     assert len(names) == 2
-    with ledger.step(other, "align"):
+    with Step(ledger, other, "align"):
         assert [running.scene for running in ledger.running()] == [other]
 
 
@@ -224,7 +225,7 @@ def test_the_watchdog_is_off_after_the_last_step(ledger: Ledger, monkeypatch: py
     monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda *_, **__: calls.append("armed"))
     monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", lambda: calls.append("off"))
     enabled = faulthandler.is_enabled()
-    with ledger.step("church", "task", timeout_seconds=60), ledger.step("church", "align"):
+    with Step(ledger, "church", "task", timeout_seconds=60), Step(ledger, "church", "align"):
         pass
     assert calls == ["armed", "armed", "off", "armed", "off"]
     assert faulthandler.is_enabled() == enabled
@@ -253,7 +254,7 @@ def test_a_serial_build_ended_by_a_timeout_is_charged_by_the_next(ledger: Ledger
 
 
 def test_only_the_marker_of_a_process_that_is_gone_is_a_lost_attempt(ledger: Ledger) -> None:
-    with ledger.step("church", "align"):
+    with Step(ledger, "church", "align"):
         assert ledger.charge_lost_attempt("church") is None
         assert len(ledger.running()) == 1
     lose_worker(die_in_step, ledger, "kill", None)
@@ -265,13 +266,13 @@ def test_a_process_on_a_host_that_was_cut_off_is_charged_once(
 ) -> None:
     """It works on, so its marker comes back; nothing but its own success says that it was never dead."""
     monkeypatch.setattr(socket, "gethostname", lambda: "host-b")
-    with ledger.step("church", "task"):
+    with Step(ledger, "church", "task"):
         with monkeypatch.context() as there:
             there.setattr(socket, "gethostname", lambda: "host-a")
             failure = ledger.charge_lost_attempt("church")
         assert (failure.step, failure.kills) == ("task", 1)
         assert failure.message == "its process on host-b was killed, or the host was cut off"
-        with ledger.step("church", "align"):
+        with Step(ledger, "church", "align"):
             pass
         with monkeypatch.context() as there:
             there.setattr(socket, "gethostname", lambda: "host-a")
@@ -283,15 +284,15 @@ def test_a_process_on_a_host_that_was_cut_off_is_charged_once(
 
 
 def test_a_late_process_leaves_the_marker_to_the_one_that_took_its_scene_over(ledger: Ledger) -> None:
-    with ledger.step("church", "task"):
+    with Step(ledger, "church", "task"):
         (mine,) = ledger.running()
         theirs = replace(mine, host="host-a", step="li2013", process="another")
         write_record(ledger.marker_path("church"), asdict(theirs))
-        with ledger.step("church", "align"):
+        with Step(ledger, "church", "align"):
             assert ledger.running() == (theirs,)
         assert ledger.running() == (theirs,)
     assert ledger.running() == (theirs,)
-    with ledger.step("church", "task"):
+    with Step(ledger, "church", "task"):
         assert [running.step for running in ledger.running()] == ["task"]  # a new attempt takes it over
     assert leftovers(ledger) == []
 
