@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pyvips
 import simplejpeg
+from numpy.typing import NDArray
 
 from builder.codecs.color_profiles import to_srgb
 from builder.codecs.exr import LinearPicture, decode_exr, encode_exr
@@ -30,6 +31,7 @@ __all__ = [
     "ImageHeader",
     "LinearPicture",
     "UnreadableImage",
+    "as_8_bit",
     "decode_exr",
     "decode_image",
     "develop_raw",
@@ -50,6 +52,13 @@ __all__ = [
 ]
 
 DEFAULT_LIMITS = ScanSettings()
+
+
+def as_8_bit(pixels: np.ndarray) -> NDArray[np.uint8]:
+    """The uint8 picture nearest to a uint16 one (65535 is 255); a uint8 one as it is, not copied."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    return np.asarray(cv2.convertScaleAbs(pixels, alpha=1 / 257), dtype=np.uint8)
 
 
 def read_bytes(path: str | os.PathLike[str], limits: ScanSettings = DEFAULT_LIMITS) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.atomic_files import sha256_hex
-from builder.images import decode_image, develop_raw, raw_white_balance, read_bytes
+from builder.images import as_8_bit, decode_image, develop_raw, raw_white_balance, read_bytes
 from builder.scene_record import ExposureRecord, SceneRecord
 from builder.settings import Settings
 
@@ -39,8 +39,7 @@ class Originals:
         exposure = self._scene.exposures[position]
         frame = decode_image(self._read(exposure), name=exposure.path, limits=self._limits)
         self.decoded += 1
-        frame = self._resized(frame)
-        return frame if frame.dtype == np.uint8 else cv2.convertScaleAbs(frame, alpha=1 / 257)
+        return as_8_bit(self._resized(frame))
 
     def linear(self, position: int) -> LinearFrame:
         """One RAW original: HxWx3 uint16, linear, 65535 = white, upright."""

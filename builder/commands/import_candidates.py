@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from builder.build import SceneIndex, Selection
 from builder.catalog import catalog_url, open_catalog
 from builder.commands.report import Report
 from builder.execution.ledger import Ledger
-from builder.images import UnreadableImage, decode_image, encode_png, read_bytes
+from builder.images import UnreadableImage, as_8_bit, decode_image, encode_png, read_bytes
 from builder.plan import ScenePlan
 from builder.record import record_scene
 from builder.settings import Settings
@@ -59,9 +58,7 @@ def import_picture(store: Store, plan: ScenePlan, settings: Settings, path: Path
     if alignment is None or alignment.result["rejected"]:
         raise ImportRefused(f"scene {plan.scene.name!r} has no aligned frames; build it first")
     content = read_bytes(path, settings.scan)
-    picture = decode_image(content, name=str(path), limits=settings.scan)
-    if picture.dtype != np.uint8:
-        picture = cv2.convertScaleAbs(picture, alpha=1 / 257)
+    picture = as_8_bit(decode_image(content, name=str(path), limits=settings.scan))
     picture = _cropped(picture, plan, alignment.result, path)
     recipe = Recipe(
         "fused",

@@ -16,7 +16,15 @@ from builder.catalog import Candidate, Exposure, Scene
 from builder.dataset.duplicates import Circumstances, perceptual_hash, same_views
 from builder.dataset.records import Excluded
 from builder.dataset.selection import ChosenScene
-from builder.images import UnreadableImage, image_size, read_bytes, read_header, read_image, sniff_kind
+from builder.images import (
+    UnreadableImage,
+    as_8_bit,
+    image_size,
+    read_bytes,
+    read_header,
+    read_image,
+    sniff_kind,
+)
 from builder.settings import ScanSettings
 
 SMALLEST_AGREEMENT = 0.2
@@ -120,7 +128,7 @@ def _small(data: Path, row: Exposure | Candidate, limits: ScanSettings) -> NDArr
     small = (
         cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
     )
-    return small if small.dtype == np.uint8 else cv2.convertScaleAbs(small, alpha=1 / 257)
+    return as_8_bit(small)
 
 
 def _circumstances(session: Session, data: Path, one: ChosenScene, limits: ScanSettings) -> Circumstances:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from sqlalchemy.orm import Session
 
@@ -24,6 +23,7 @@ from builder.dataset.selection import ChosenScene
 from builder.dataset.splits import Place
 from builder.images import (
     LinearPicture,
+    as_8_bit,
     decode_image,
     encode_exr,
     encode_png,
@@ -124,9 +124,7 @@ class SceneWriter:
             if _has_color(stripped):
                 return stripped, True
         pixels = decode_image(content, name=path, limits=self._limits)
-        return encode_png(
-            pixels if pixels.dtype == np.uint8 else cv2.convertScaleAbs(pixels, alpha=1 / 257)
-        ), False
+        return encode_png(as_8_bit(pixels)), False
 
     def _reference(self, session: Session, chosen: ChosenScene, place: Place) -> ReferenceFact:
         candidate = session.get_one(Candidate, chosen.candidate_id)

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from builder.atomic_files import replace_file
 from builder.dataset.finished import existing, link, link_notices, read_scenes, write_table
-from builder.images import encode_jpeg, read_image
+from builder.images import as_8_bit, encode_jpeg, read_image
 
 PART, LABEL = "Dataset_Part1", "Label"
 
@@ -38,7 +35,4 @@ def _as_jpeg(source: Path, target: Path) -> None:
     if source.suffix == ".jpg":
         link(source, target)
         return
-    pixels = read_image(source)
-    if pixels.dtype == np.uint16:
-        pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257)
-    replace_file(target, encode_jpeg(pixels))
+    replace_file(target, encode_jpeg(as_8_bit(read_image(source))))

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 import cv2
 import numpy as np
 
-from builder.images import UnreadableImage, encode_jpeg, read_image
+from builder.images import UnreadableImage, as_8_bit, encode_jpeg, read_image
 from builder.story.markup import Child, element
 
 WIDTH, THUMBNAIL = 720, 300  # pixels; larger pictures are reduced, smaller ones stay
@@ -37,8 +37,7 @@ def captioned(shown: Element, *caption: Child, class_: str | None = None) -> Ele
 
 def _reduced(pixels: np.ndarray, width: int) -> np.ndarray:
     """At most `width` wide, HxWx3 uint8."""
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
+    pixels = as_8_bit(pixels)
     if pixels.shape[1] <= width:
         return pixels
     height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))

@@ -13,12 +13,13 @@ from torch import nn
 
 from tests.trainer.faked_training import FakeData, TinyNetwork, made_batch, pair, tiny_settings
 from trainer.inputs import Batch, Inputs
+from trainer.metrics.per_pixel import HIGHEST_PSNR
 from trainer.training import throughput
 from trainer.training.data import shared_by_scene
 from trainer.training.processes import Processes
 from trainer.training.tensorboard_log import tensorboard_log
 from trainer.training.throughput import Arithmetic, Stopwatch, Throughput, forward_flops_per_pixel
-from trainer.training.validation import PERFECT_DB, best_exponents, psnr, validate
+from trainer.training.validation import best_exponents, psnr, validate
 from trainer.training.validation_strips import Strips, strip
 
 HERE = Processes(torch.device("cpu"))
@@ -68,7 +69,7 @@ def test_psnr_of_what_the_mask_keeps():
     mask[..., 2:] = 0
     assert psnr(output, reference, mask) == pytest.approx(20, abs=1e-5)
     assert psnr(output, reference, None) == pytest.approx(-10 * math.log10((0.01 + 1) / 2), abs=1e-5)
-    assert psnr(reference, reference, None) == PERFECT_DB
+    assert psnr(reference, reference, None) == HIGHEST_PSNR
 
 
 def test_strips_show_the_pictures_without_their_padding(tmp_path):

@@ -21,9 +21,10 @@ from trainer.dataset.merged_light import read_light
 from trainer.evaluation.methods import Light, NetworkMethod
 from trainer.evaluation.scene_views import Protocol, read_views, scenes_of
 from trainer.evaluation.scored_scenes import FAILURES, NAMES, Failure, row_names
-from trainer.evaluation.scores import HIGHEST_PSNR, Metric
+from trainer.evaluation.scores import Metric
 from trainer.evaluation.tables import in_table_order, summary
 from trainer.exposure_kinds import ITSELF
+from trainer.metrics.per_pixel import HIGHEST_PSNR
 from trainer.metrics.pu21 import pu21_psnr, pu21_ssim, scaled_to
 from trainer.preprocessing.resize import short_side_resized
 

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from fusion_algos.mef_ssim import mef_ssim
 from fusion_algos.stack import ExposureStack
 from trainer.metrics.fsim import Features, features, similarity_of
-from trainer.metrics.per_pixel import angular_error, clipped_share, psnr
+from trainer.metrics.per_pixel import HIGHEST_PSNR, angular_error, clipped_share, psnr
 from trainer.metrics.ssim import ssim_gray, ssim_rgb
-
-HIGHEST_PSNR = 100.0  # dB, of a picture equal to its reference: infinity has no mean
 
 
 @dataclass(frozen=True)

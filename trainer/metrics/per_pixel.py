@@ -11,6 +11,8 @@ from trainer.metrics.pictures import Picture, float_picture, require_pair, requi
 
 ROWS = 256  # worked on at once, so that no large copies are made
 
+HIGHEST_PSNR = 100.0  # dB, stands in means for a picture equal to its reference: infinity has none
+
 
 def psnr(picture: Picture, reference: Picture) -> float:
     """Peak signal-to-noise ratio in dB over all channels, peak 1; inf for equal pictures."""

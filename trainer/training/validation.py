@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from trainer.exposure_kinds import KINDS, kind_of
 from trainer.inputs import Batch
+from trainer.metrics.per_pixel import HIGHEST_PSNR
 from trainer.training.data import TrainingData
 from trainer.training.processes import Processes
 
-PERFECT_DB = 100.0  # instead of infinity for equal pictures: means stay numbers
 EXPONENTS = tuple(2.0 ** (number / 8) for number in range(-24, 25))  # 1/8 ... 8
 SEARCH_STRIDE = 4  # every fourth pixel, both ways, finds the exponent
 
@@ -92,13 +92,13 @@ def validate(
 
 
 def psnr(output: Tensor, reference: Tensor, mask: Tensor | None) -> float:
-    """In dB, peak 1, of NxCxHxW where Nx1xHxW `mask` is 1; PERFECT_DB at most."""
+    """In dB, peak 1, of NxCxHxW where Nx1xHxW `mask` is 1; HIGHEST_PSNR at most."""
     squared = (output.double() - reference.double()).square()
     if mask is None:
         mean = float(squared.mean())
     else:
         mean = float((squared * mask).sum() / (mask.double().sum() * squared.shape[1]))
-    return PERFECT_DB if mean == 0 else min(PERFECT_DB, -10 * math.log10(mean))
+    return HIGHEST_PSNR if mean == 0 else min(HIGHEST_PSNR, -10 * math.log10(mean))
 
 
 def _scene_and_kind(batch: Batch, data: TrainingData, well_ev: float) -> tuple[str, str]:
