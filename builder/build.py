@@ -19,7 +19,7 @@ from builder.record import record_scene
 from builder.scene_record import SceneRecordError, read_scene, scene_names
 from builder.settings import Settings
 from builder.stages.damage import practice_scenes
-from builder.store import Store
+from builder.store import StoreSnapshot
 
 Outcome = SceneSummary | Failure
 SCENES_PER_TRANSACTION = 50  # few enough to hold, enough that the disk is not asked for each
@@ -121,27 +121,27 @@ def build(
 
     Without a catalog (shards) only the store is written, and a later build or `status` records the rows.
     """
-    store, ledger = Store(data), Ledger(data / "ledger")
+    ledger = Ledger(data / "ledger")
     for name in selection.only:
         ledger.clear(name)  # asked for by name: another chance for what was quarantined
     index = SceneIndex(data, settings, selection)
     outcomes: list[Outcome] = []
 
-    def record(plans: Iterable[ScenePlan]) -> None:
+    def record(plans: Iterable[ScenePlan], there: StoreSnapshot) -> None:
         if catalog is not None:
             with catalog.writing() as session:
                 for plan in plans:
-                    record_scene(session, store, plan, ledger)
+                    record_scene(session, there, plan, ledger)
 
     def settle(task: SceneTask, outcome: Outcome) -> None:
         outcomes.append(outcome)
         try:
-            record([index.plans[task.scene]])
+            record([index.plans[task.scene]], StoreSnapshot(data))
         except SceneRecordError as error:  # somebody edited scene.json in the meantime
             index.broken[task.scene] = str(error)
         on_scene(task.scene, outcome)
 
-    finished, unfinished = _divided(index.plans, store, record)
+    finished, unfinished = _divided(index.plans, record)
     for name in finished:
         on_scene(name, None)
     _run(settings, unfinished, ledger, settle)
@@ -151,16 +151,17 @@ def build(
 
 
 def _divided(
-    plans: ScenePlans, store: Store, record: Callable[[Iterable[ScenePlan]], None]
+    plans: ScenePlans, record: Callable[[Iterable[ScenePlan], StoreSnapshot], None]
 ) -> tuple[list[str], list[SceneTask]]:
     """Names of the scenes that are finished, and tasks of the others; all are recorded, some at a time."""
     finished: list[str] = []
     unfinished: list[SceneTask] = []
     planned = iter(plans.values())
     while some := list(islice(planned, SCENES_PER_TRANSACTION)):
-        record(some)
+        there = StoreSnapshot(plans.data)
+        record(some, there)
         for plan in some:
-            if plan.is_finished(store):
+            if plan.is_finished(there):
                 finished.append(plan.scene.name)
             else:
                 unfinished.append(_task(plans.data, plans.settings, plan))

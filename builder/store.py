@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import socket
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -149,11 +151,37 @@ class Store:
         return tuple(file.path for file in product.files if digest_path(self.root / file.path) != file.sha256)
 
     def _size_agrees(self, file: StoredFile) -> bool:
-        path = self.root / file.path
+        path = f"{self.root}/{file.path}"  # a string: thousands are asked for, and a Path costs more than the answer
         try:
-            return path.is_dir() if file.entries else path.stat().st_size == file.size
+            state = os.stat(path)
+            return stat.S_ISDIR(state.st_mode) if file.entries else state.st_size == file.size
         except OSError:
             return False
+
+
+class StoreSnapshot(Store):
+    """A store as it was when first asked: each sidecar of a scene is read once, however often it is asked for.
+
+    For whoever reads some scenes and writes nothing; it holds what it has read, so not for all scenes of a dataset.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._read: dict[tuple[str, str], dict[str, Product]] = {}
+
+    def find(self, recipe: Recipe) -> Product | None:
+        """The finished product of this recipe, or None if it was not there."""
+        return self._there(recipe.stage, recipe.scene).get(recipe.key)
+
+    def products(self, stage: str, scene: str) -> Iterator[Product]:
+        """All products of one stage of one scene that were finished, by name."""
+        yield from self._there(stage, scene).values()
+
+    def _there(self, stage: str, scene: str) -> dict[str, Product]:
+        if (stage, scene) not in self._read:
+            found = super().products(stage, scene)
+            self._read[stage, scene] = {product.key: product for product in found}
+        return self._read[stage, scene]
 
 
 @lru_cache(maxsize=512)

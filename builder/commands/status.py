@@ -13,7 +13,7 @@ from builder.execution.ledger import Ledger
 from builder.plan import ScenePlan
 from builder.record import record_scene
 from builder.settings import Settings
-from builder.store import STAGES, Store
+from builder.store import STAGES, Store, StoreSnapshot
 
 
 def dataset_status(data: Path, settings: Settings, *, verify: bool) -> Report:
@@ -21,12 +21,12 @@ def dataset_status(data: Path, settings: Settings, *, verify: bool) -> Report:
     index = SceneIndex(data, settings, Selection())
     if not index.plans and not index.broken:
         return Report(lines=(f"There are no scenes in {data}; give a folder of photographs: build SOURCE",))
-    store, ledger = Store(data), Ledger(data / "ledger")
+    ledger = Ledger(data / "ledger")
     catalog = open_catalog(catalog_url(data))
     try:
         with catalog.writing() as session:
             for plan in index.plans.values():
-                record_scene(session, store, plan, ledger)
+                record_scene(session, StoreSnapshot(data), plan, ledger)
         with catalog.reading() as session:
             tables = {"Scenes": scene_table(session)}
             failures = failure_table(session)
@@ -38,7 +38,7 @@ def dataset_status(data: Path, settings: Settings, *, verify: bool) -> Report:
     if index.broken:
         tables["Scenes that cannot be read"] = pd.DataFrame(index.broken.items(), columns=["scene", "reason"])
     if verify:
-        damaged = [path for plan in index.plans.values() for path in _damaged(store, plan)]
+        damaged = [path for plan in index.plans.values() for path in _damaged(Store(data), plan)]
         if damaged:
             tables["Damaged files (delete them and build again)"] = pd.DataFrame({"file": damaged})
         failed = failed or bool(damaged)
