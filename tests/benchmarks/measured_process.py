@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +24,7 @@ class ProcessMeasurement:
 
 
 def measure_process(command: list[str]) -> ProcessMeasurement:
-    """Run `command`. Raises subprocess.CalledProcessError if it fails; what it said is on stderr.
+    """Run `command`. Raises subprocess.CalledProcessError if it fails; then what it said is on stderr.
 
     This small process starts it, because a process's peak counts that of the one which started it.
     """
@@ -34,11 +35,13 @@ def measure_process(command: list[str]) -> ProcessMeasurement:
 
 def _run(command: list[str]) -> ProcessMeasurement:
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if status:
-        sys.exit(f"{command[0]} ended with status {os.waitstatus_to_exitcode(status)}")
+    with TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        if status:
+            said.seek(0)
+            sys.exit(f"{said.read()}{command[0]} ended with status {os.waitstatus_to_exitcode(status)}")
     return ProcessMeasurement(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 

@@ -7,10 +7,11 @@ import http.client
 import json
 import random
 import re
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
@@ -18,6 +19,10 @@ from urllib.parse import urlencode
 
 LONGEST_WAIT = 2.0  # seconds between two tries; the page's own outbox waits up to 30
 PATIENCE = 120.0  # seconds; a server that is away for longer fails the test
+
+
+class Left(Exception):
+    """The rater was told to go."""
 
 
 class GaveUp(RuntimeError):
@@ -72,6 +77,7 @@ class Browser:
     def __init__(self, port: int, record: Record, dice: random.Random) -> None:
         self._port, self._record, self._dice = port, record, dice
         self._connection: http.client.HTTPConnection | None = None
+        self._over = threading.Event()
         self.cookies: dict[str, str] = {}
         self.token = ""
 
@@ -89,6 +95,15 @@ class Browser:
         json_headers = {"Content-Type": "application/json", "X-CSRFToken": self.token, **named}
         return self._until_answered(kind, "POST", path, body, json_headers)
 
+    def leave(self) -> None:
+        """From any thread: whatever this browser does next raises Left."""
+        self._over.set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait; Left once `leave` was called."""
+        if self._over.wait(seconds):
+            raise Left
+
     def close(self) -> None:
         """Give the connection back; the next request makes a new one."""
         if self._connection is not None:
@@ -103,7 +118,7 @@ class Browser:
             answer = self._once(kind, method, path, body, headers)
             if answer is not None and answer.status != 503:
                 return answer
-            time.sleep(wait * self._dice.uniform(0.5, 1.0))
+            self.pause(wait * self._dice.uniform(0.5, 1.0))
             wait = min(2 * wait, LONGEST_WAIT)
         raise GaveUp(f"{method} {path}: no answer for {PATIENCE:.0f} s")
 
@@ -150,10 +165,14 @@ class SimulatedRater:
         self._think_seconds, self._read_seconds = think_seconds, read_seconds
 
     def run(self) -> Record:
-        """The whole way; raises GaveUp where it ends before its end."""
-        with closing(self._browser):
+        """The whole way, or until `leave`; raises GaveUp where it ends before its end."""
+        with closing(self._browser), suppress(Left):
             self._walk()
         return self.record
+
+    def leave(self) -> None:
+        """Go home in the middle; from any thread."""
+        self._browser.leave()
 
     def _walk(self) -> None:
         self._browser.get(f"/join/{self._invitation}")
@@ -167,7 +186,7 @@ class SimulatedRater:
         return self._expect(self._browser.get("/next"), 303).headers["Location"]
 
     def _submit(self, path: str, fields: Mapping[str, str]) -> None:
-        time.sleep(self._read_seconds * self._dice.uniform(0.5, 1.5))
+        self._browser.pause(self._read_seconds * self._dice.uniform(0.5, 1.5))
         self._expect(self._browser.submit(path, fields), 303)
 
     def _expect(self, answer: Answer, *statuses: int) -> Answer:
@@ -209,7 +228,7 @@ class SimulatedRater:
 
     def rest(self) -> None:
         self._browser.get("/break")
-        time.sleep(0.3)
+        self._browser.pause(0.3)
 
     def train(self) -> None:
         self._browser.get("/training")
@@ -229,7 +248,7 @@ class SimulatedRater:
         """Answer a trial as a person with an outbox does; the page to go to."""
         if "next" in document:
             return str(document["next"])
-        time.sleep(self._think_seconds * self._dice.uniform(0.5, 1.5))
+        self._browser.pause(self._think_seconds * self._dice.uniform(0.5, 1.5))
         key, body = str(uuid.UUID(int=self._dice.getrandbits(128), version=4)), self._body(document)
         answer = self._vote(key, body)
         if document["kind"] != "training" and self._dice.random() < 0.1:

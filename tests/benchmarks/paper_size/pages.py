@@ -56,6 +56,8 @@ def measure_pages(data: Path) -> Report:
             seeds = (RATERS * votes + n for n in range(RATERS))
             raters = [_rater(server.port, token, knowledge, seed) for seed in seeds]
             found = _visited(server.port, raters, laboratory_pages(catalog, copy))
+            for rater in raters:
+                rater.leave()
     finally:
         catalog.close()
     rows = tuple(_row(name, times) for name, times in sorted(found.items()))
