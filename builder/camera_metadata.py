@@ -18,6 +18,9 @@ from typing import Any
 from builder.codecs import tiff_tags
 from builder.codecs.image_headers import HEADER_READERS, TIFF_MAGICS, ImageHeader
 
+FACTS_REVISION = (
+    1  # raised when the same file would give other facts: known_facts.py then forgets the old ones
+)
 SECONDS_RANGE = (1e-6, 86400.0)  # what a camera can have meant
 APERTURE_RANGE = (0.5, 128.0)
 ISO_RANGE = (1.0, 1e7)

@@ -17,6 +17,7 @@ from builder.grouping.damaged_files import DamagedFile, with_damaged_files
 from builder.grouping.group import GroupingOptions, group_frames
 from builder.grouping.pieces import BracketLimits
 from builder.images import read_bytes
+from builder.known_facts import KnownFacts
 from builder.picture_files import find_picture_files
 from builder.sequences import HandEdits, read_hand_edits, with_relative_evs, write_sequences
 from builder.settings import ScanSettings
@@ -65,7 +66,9 @@ def scan(
         raise ValueError(
             f"no pictures below {places} ({found.ignored} other files); give a folder of camera files"
         )
-    facts, damaged = _read_all(found.paths, settings, progress)
+    known = KnownFacts(sequences_csv.parent / "cache" / "facts.json")
+    facts, damaged = _read_all(found.paths, settings, known, progress)
+    known.keep(facts)
     kept = tuple(_refreshed(sequence, facts) for sequence in edits.sequences)
     options = _options(settings, edits, by, size, ev_step)
     grouped = group_frames(_without(facts, kept), options, Thumbnails())
@@ -107,12 +110,12 @@ def _options(
 
 
 def _read_all(
-    paths: Sequence[str], settings: ScanSettings, progress: Progress | None
+    paths: Sequence[str], settings: ScanSettings, known: KnownFacts, progress: Progress | None
 ) -> tuple[list[FrameFacts], list[DamagedFile]]:
     """Facts of all files in the order of `paths`; each is read once, hash and facts from the same bytes."""
     facts: list[FrameFacts] = []
     damaged: list[DamagedFile] = []
-    for done, result in enumerate(_results(paths, settings), start=1):
+    for done, result in enumerate(_results(paths, settings, known), start=1):
         if isinstance(result, FrameFacts):
             facts.append(result)
         else:
@@ -122,14 +125,19 @@ def _read_all(
     return facts, damaged
 
 
-def _results(paths: Sequence[str], settings: ScanSettings) -> Iterator[FrameFacts | DamagedFile]:
+def _results(
+    paths: Sequence[str], settings: ScanSettings, known: KnownFacts
+) -> Iterator[FrameFacts | DamagedFile]:
     with ThreadPoolExecutor(settings.read_threads) as threads:
-        yield from threads.map(lambda path: _read(path, settings), paths)
+        yield from threads.map(lambda path: _read(path, settings, known), paths)
 
 
-def _read(path: str, settings: ScanSettings) -> FrameFacts | DamagedFile:
+def _read(path: str, settings: ScanSettings, known: KnownFacts) -> FrameFacts | DamagedFile:
     try:
         data = read_bytes(path, settings)
+        facts = known.find(data, path)
+        if facts is not None and facts.width * facts.height <= 1e6 * settings.max_megapixels:
+            return facts
         header = read_header(data, name=path, limits=settings)
         return read_facts(data, path=path, kind=header.kind, width=header.width, height=header.height)
     except UnreadableImage as error:
