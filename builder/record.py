@@ -33,6 +33,13 @@ class _Made:
 
 def record_scene(session: Session, store: Store, plan: ScenePlan, ledger: Ledger) -> Scene:
     """Insert or update the rows of one scene; returns its row."""
+    with (
+        session.no_autoflush
+    ):  # most scenes are as they were, and asking that at each query costs more than all else
+        return _recorded(session, store, plan, ledger)
+
+
+def _recorded(session: Session, store: Store, plan: ScenePlan, ledger: Ledger) -> Scene:
     failures = {failure.step: failure for failure in ledger.failures(plan.scene.name)}
     scene = session.scalar(select(Scene).where(Scene.name == plan.scene.name))
     if scene is None:
@@ -41,14 +48,20 @@ def record_scene(session: Session, store: Store, plan: ScenePlan, ledger: Ledger
     alignment = store.find(plan.alignment)
     made = _Made(*(tuple(store.products(stage, plan.scene.name)) for stage in ("fused", "previews")))
     _record_alignment(scene, plan, alignment)
-    session.flush()
+    _number_new_rows(session)
     _record_exposures(scene, store, plan, alignment)
     candidates = _record_candidates(session, scene, made, plan, failures)
     _record_comparison(scene, store, made, plan)
-    session.flush()
+    _number_new_rows(session)
     _record_damaged_copies(session, scene, store, made, plan)
     scene.status, scene.reason = _status(store, plan, alignment, candidates, failures)
     return scene
+
+
+def _number_new_rows(session: Session) -> None:
+    """The next rows refer to these by their ids."""
+    if session.new:
+        session.flush()
 
 
 def _record_alignment(scene: Scene, plan: ScenePlan, alignment: Product | None) -> None:

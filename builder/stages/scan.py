@@ -23,6 +23,7 @@ from builder.sequences import HandEdits, read_hand_edits, with_relative_evs, wri
 from builder.settings import ScanSettings
 from builder.thumbnails import Thumbnails
 
+FACTS_FILE = "camera_facts.json"  # beside sequences.csv
 Progress = Callable[[int, int], None]  # files done, files in all
 
 
@@ -66,7 +67,7 @@ def scan(
         raise ValueError(
             f"no pictures below {places} ({found.ignored} other files); give a folder of camera files"
         )
-    known = KnownFacts(sequences_csv.parent / "cache" / "facts.json")
+    known = KnownFacts(sequences_csv.with_name(FACTS_FILE))
     facts, damaged = _read_all(found.paths, settings, known, progress)
     known.keep(facts)
     kept = tuple(_refreshed(sequence, facts) for sequence in edits.sequences)
