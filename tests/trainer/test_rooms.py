@@ -20,7 +20,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checkpoint": {"exit_codes", "networks"},
     "dataset": {"exposure_kinds", "inputs", "preprocessing", "settings"},
     "training": {
-        "checkpoint", "dataset", "exit_codes", "exposure_kinds", "inputs", "losses", "networks", "settings",
+        "checkpoint", "dataset", "exit_codes", "exposure_kinds", "inputs", "losses", "metrics", "networks",
+        "settings",
     },
     "enhancement": {"checkpoint", "inputs", "preprocessing"},
     "exchange": {"inputs", "networks"},
