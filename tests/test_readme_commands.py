@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -35,8 +36,8 @@ TOO_LONG = {
     "make test": "this very suite",
     "make train DATA=/path/to/dataset": "minutes, and more scenes: make demo, tests/trainer/test_train_command.py",
     "make train DATASET=/path/to/export PRESET=sice_two_stage_corrected": "hours: tests/trainer trains every network",
-    "make evaluate SPLIT=test": "needs a trained network: make demo, tests/trainer/test_evaluate.py",
-    "make enhance PHOTOS=/path/to/photos": "needs a trained network: make demo, tests/trainer/test_enhance.py",
+    "make evaluate DATA=/path/to/dataset SPLIT=test": "needs a network: make demo, tests/trainer/test_evaluate.py",
+    "make enhance PHOTOS=/path/to/photos": "needs a network: make demo, tests/trainer/test_enhance.py",
 }
 
 
@@ -133,6 +134,19 @@ def test_every_command_of_the_readme_works(fresh_copy: FreshCopy) -> None:
         else:
             fresh_copy.run(command)
     assert "make build-dataset" in fresh_copy.run("make")
+
+
+def test_the_network_that_is_trained_is_evaluated_and_used(fresh_copy: FreshCopy) -> None:
+    """On the same data too; by what make would call, since training takes minutes."""
+    called = {}
+    for command in commands(README):
+        target = command.split()[1]
+        if target in {"train", "evaluate", "enhance"} and target not in called:
+            words = shlex.split(fresh_copy.run(command.replace("make", "make --dry-run", 1)))
+            called[target] = words[words.index(target) + 1 :]
+    dataset, _, _, _, network = called["train"][:5]
+    assert called["evaluate"][:2] == [dataset, network]
+    assert called["enhance"][0] == network
 
 
 def test_what_is_not_run_stands_in_the_readme() -> None:

@@ -14,6 +14,7 @@ from tests.trainer.sample_networks import Brighter, Convolved, Decoding, trained
 from trainer.__main__ import main
 from trainer.checkpoint import save_weights
 from trainer.enhancement.enhancer import Enhancer
+from trainer.exit_codes import STORAGE
 
 GREY = np.full((40, 56, 3), 100, np.uint8)
 BRIGHTER = 100 + round(0.1 * 255)
@@ -203,6 +204,12 @@ def test_wrong_options_are_said(run, photos, tmp_path, arguments, said):
     result = enhance(run, photos, "--output", tmp_path / "out", *arguments)
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_a_network_that_is_not_there_says_how_to_make_it(photos, tmp_path):
+    result = enhance(tmp_path / "nowhere", photos, "--output", tmp_path / "out")
+    assert result.exit_code == STORAGE
+    assert "`train --output" in result.output
 
 
 def test_a_folder_without_photographs_is_said(run, tmp_path):

@@ -180,6 +180,12 @@ def test_nothing_is_written_into_the_dataset(tiny):
     assert "never written to" in answer.output
 
 
+def test_a_dataset_that_is_not_there_says_how_to_make_it(tmp_path):
+    answer = command(tmp_path / "nowhere", "identity", "--output", tmp_path / "report")
+    assert answer.exit_code == 2
+    assert "run export first" in answer.output
+
+
 def test_a_folder_without_a_checkpoint_is_refused(tiny, tmp_path):
     answer = command(tiny, tmp_path, "--output", tmp_path / "report")
     assert answer.exit_code == STORAGE

@@ -50,7 +50,7 @@ class Size(click.ParamType):
 
 
 @click.command(short_help="One table over trained networks and classical baselines.")
-@click.argument("dataset", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("dataset", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("names", metavar="RUN|BASELINE...", nargs=-1, required=True)
 @click.option("--split", type=click.Choice(["val", "test"]), default="val", show_default=True)
 @click.option("--size", type=Size(), default="1024", show_default=True, help="Short side; never enlarged.")

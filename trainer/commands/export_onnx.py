@@ -12,7 +12,7 @@ from trainer.exchange.onnx_export import LARGEST_DIFFERENCE, export_onnx, input_
 
 
 @click.command("export-onnx")
-@click.argument("run", type=click.Path(exists=True, path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The ONNX file to make."
 )
