@@ -98,7 +98,7 @@ def _unreadable(name: str, error: OSError) -> UnreadableImage:
         found = f"it is a link to {os.readlink(name)!r}, which does not exist"
         remedy = "repair or delete the link"
     elif error.errno == errno.ENOENT:
-        found, remedy = "there is no such file", "scan the folder again if it was moved or renamed"
+        found, remedy = "there is no such file", "check its name; if it was moved after a scan, scan again"
     elif error.errno in (errno.EACCES, errno.EPERM):
         found, remedy = "its permissions forbid reading it", "allow reading it (chmod u+r)"
     else:

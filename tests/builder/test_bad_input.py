@@ -71,7 +71,7 @@ def test_damaged_tags_and_odd_names_cost_no_picture(odd: OddFile, tmp_path: Path
 
 
 def test_a_missing_file_is_named() -> None:
-    with pytest.raises(UnreadableImage, match="there is no such file; scan the folder again"):
+    with pytest.raises(UnreadableImage, match="there is no such file; check its name"):
         read_bytes("nowhere/frame.jpg", LIMITS)
 
 
