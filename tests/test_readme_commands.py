@@ -35,7 +35,7 @@ TOO_LONG = {
     "make serve": "needs the data of the line above; with DATA it is run here",
     "make test": "this very suite",
     "make train DATA=/path/to/dataset": "minutes, and more scenes: make demo, tests/trainer/test_train_command.py",
-    "make train DATASET=/path/to/export PRESET=sice_two_stage_corrected": "for a GPU: tests/trainer trains every network",
+    "make train DATASET=/path/to/export PRESET=sice_two_stage_corrected": "for a GPU: tests/trainer trains each",
     "make evaluate DATA=/path/to/dataset SPLIT=test": "needs a network: make demo, tests/trainer/test_evaluate.py",
     "make enhance PHOTOS=/path/to/photos": "needs a network: make demo, tests/trainer/test_enhance.py",
 }
