@@ -160,8 +160,9 @@ def _sync_folder(folder: Path) -> None:
 def _require_same(path: Path, sha256: str) -> None:
     if digest_path(path) != sha256:
         raise NotDeterministic(
-            f"{path}: the same recipe gave other bytes than those stored. Either the file was changed by "
-            f"hand (delete it, then build again) or the algorithm is not deterministic (raise its revision)"
+            f"{path}: the same recipe gave other bytes than those stored. Either the file was changed by hand or "
+            f"begun on another kind of processor (delete it, then build again), or the algorithm is not "
+            f"deterministic (raise its revision)"
         )
 
 

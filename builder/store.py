@@ -21,6 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from builder.atomic_files import digest_path, replace_file, sha256_hex, write_folder_once, write_once
 
 SCHEMA = 1
@@ -46,7 +48,10 @@ def _significant_version(distribution: str) -> str:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides the bytes of a product: no paths, times or hosts; equal recipes mean equal files."""
+    """All that decides the bytes of a product: no paths, times or hosts; equal recipes mean equal files.
+
+    Equal to the last bit on processors of one kind; on another, libraries round otherwise (docs/builder.md).
+    """
 
     stage: str  # folder of the store: one of STAGES
     scene: str
@@ -249,6 +254,7 @@ class Draft:
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 "host": socket.gethostname(),
                 "python": platform.python_version(),
+                "processor": cv2.getCPUFeaturesLine(),  # by these the libraries choose how they round
             },
         }
         path = self._store.sidecar(self._recipe)

@@ -197,7 +197,7 @@ def test_only_run_differs_between_two_makings(tmp_path):
         make(store, recipe())
         documents.append(json.loads(store.sidecar(recipe()).read_text()))
     for document in documents:
-        assert set(document.pop("run")) >= {"started", "finished", "host", "seconds"}
+        assert set(document.pop("run")) >= {"started", "finished", "host", "processor", "seconds"}
     assert documents[0] == documents[1]
 
 
